@@ -1,0 +1,226 @@
+/* The table of error codes and the slot in which the running task's last error lies. */
+#include "base/fail.h"
+
+#include "base/alloc.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static __thread rill_error *thread_error;
+/* Where errors land when there is no memory for a slot of one's own. */
+static __thread rill_error spare_error;
+__thread rill_error **rill__error_owner __attribute__((tls_model("initial-exec")));
+
+struct entry {
+    int code;
+    int parents[2];
+    const char *name;
+    const char *text;
+};
+
+static const struct entry entries[] = {
+#define ENTRY(name, value, parent, second, meaning) { value, { parent, second }, #name, meaning },
+    RILL_ERROR_TABLE(ENTRY)
+#undef ENTRY
+};
+
+static const struct entry *find(int code)
+{
+    for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++)
+        if (entries[i].code == code)
+            return &entries[i];
+    return NULL;
+}
+
+bool rill_code_is(int code, int ancestor)
+{
+    /* The tree is at most a handful of levels deep, so the recursion is too. */
+    const struct entry *entry = code < 0 ? find(code) : NULL;
+    if (!entry)
+        return false;
+    return code == ancestor || rill_code_is(entry->parents[0], ancestor) ||
+           rill_code_is(entry->parents[1], ancestor);
+}
+
+bool rill_error_is(const rill_error *error, int code)
+{
+    return error && rill_code_is(error->code, code);
+}
+
+const char *rill_code_name(int code)
+{
+    const struct entry *entry = find(code);
+    return entry ? entry->name : "RILL_E?";
+}
+
+const char *rill_code_text(int code)
+{
+    const struct entry *entry = find(code);
+    return entry ? entry->text : "unknown error";
+}
+
+static rill_error **owner(void)
+{
+    return rill__error_owner ? rill__error_owner : &thread_error;
+}
+
+rill_error *rill__error_slot(void)
+{
+    rill_error **place = owner();
+    if (!*place)
+        *place = rill__zalloc(sizeof **place);
+    return *place ? *place : &spare_error;
+}
+
+const rill_error *rill_last_error(void)
+{
+    static const rill_error none;
+    const rill_error *error = *owner();
+    if (error)
+        return error;
+    return spare_error.code ? &spare_error : &none;
+}
+
+int rill_errcode(void)
+{
+    return rill_last_error()->code;
+}
+
+static void mark_cut(char *text, size_t size, size_t wanted)
+{
+    if (wanted >= size)
+        memcpy(text + size - 4, "...", 4);
+}
+
+static void fill(rill_error *error, int code, int os_errno, const char *format, va_list args)
+{
+    /* The arguments may point into the slot itself: format before anything is overwritten. */
+    char message[sizeof error->message];
+    int len = vsnprintf(message, sizeof message, format, args);
+    if (os_errno && len >= 0 && (size_t)len < sizeof message)
+        len += snprintf(message + len, sizeof message - (size_t)len, ": %s", strerror(os_errno));
+    mark_cut(message, sizeof message, len < 0 ? 0 : (size_t)len);
+    *error = (rill_error){ .code = code, .os_errno = os_errno };
+    memcpy(error->message, message, sizeof message);
+}
+
+int rill__vfail(int code, const char *format, va_list args)
+{
+    fill(rill__error_slot(), code, 0, format, args);
+    return code;
+}
+
+int rill__fail(int code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    rill__vfail(code, format, args);
+    va_end(args);
+    return code;
+}
+
+int rill_fail(int code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int rc = rill__vfail(code < 0 ? code : RILL_EFAILED, format, args);
+    va_end(args);
+    return rc;
+}
+
+int rill__fail_errno(int code, int os_errno, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fill(rill__error_slot(), code, os_errno, format, args);
+    va_end(args);
+    return code;
+}
+
+int rill__fail_nomem(void)
+{
+    return rill__fail(RILL_ENOMEM, "out of memory");
+}
+
+int rill__code_of_errno(int os_errno)
+{
+    switch (os_errno) {
+    case ECONNREFUSED:
+        return RILL_EREFUSED;
+    case ECONNRESET:
+    case EPIPE:
+    case ECONNABORTED:
+        return RILL_ERESET;
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case EADDRNOTAVAIL:
+    case ENETDOWN:
+        return RILL_EUNREACHABLE;
+    case ETIMEDOUT:
+        return RILL_ESERVER_TIMEOUT;
+    case ENOMEM:
+        return RILL_ENOMEM;
+    case EBUSY:
+        return RILL_EBUSY;
+    default:
+        return RILL_ESOCKET;
+    }
+}
+
+int rill__error_prefix(const char *format, ...)
+{
+    rill_error *error = rill__error_slot();
+    char message[sizeof error->message];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    if (len >= 0 && (size_t)len < sizeof message)
+        len += snprintf(message + len, sizeof message - (size_t)len, "%s", error->message);
+    mark_cut(message, sizeof message, len < 0 ? 0 : (size_t)len);
+    memcpy(error->message, message, sizeof message);
+    return error->code;
+}
+
+int rill__error_recode(int code)
+{
+    rill_error *error = rill__error_slot();
+    if (error->code != code) {
+        error->cause = error->code;
+        error->code = code;
+    }
+    return code;
+}
+
+int rill__error_where(const char *where)
+{
+    rill_error *error = rill__error_slot();
+    size_t len = strlen(where);
+    memcpy(error->where, where, len < sizeof error->where ? len + 1 : sizeof error->where - 1);
+    error->where[sizeof error->where - 1] = '\0';
+    mark_cut(error->where, sizeof error->where, len);
+    return error->code;
+}
+
+int rill__error_status(int status)
+{
+    rill_error *error = rill__error_slot();
+    error->status = status;
+    return error->code;
+}
+
+void rill__error_move(rill_error **from, rill_error **to)
+{
+    if (!*from)
+        return;
+    rill__error_free(to);
+    *to = *from;
+    *from = NULL;
+}
+
+void rill__error_free(rill_error **place)
+{
+    rill__free(*place);
+    *place = NULL;
+}
