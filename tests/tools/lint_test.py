@@ -92,8 +92,8 @@ class Sources(peer.TestCase):
             "/* lint: allow foreign-signature: the resolver's callback */",
             f"static void f({five}, int g)", "{", "}"))
         self.finds("include/rill/base.h", source(
-            "", "/* It does. */", "RILL_API RILL_PRINTF(6, 7) int", f"f({five}, const char *g, ...);"),
-                   "4: f: 7 parameters")
+            "", "/* It does. */", "RILL_API RILL_PRINTF(6, 7) int",
+            f"f({five}, const char *g, ...);"), "4: f: 7 parameters")
 
     def test_nesting(self):
         def nested(depth):
@@ -180,7 +180,8 @@ class Trees(peer.TestCase):
         self.write("include/rill/base.h", source(
             "/* It does. */", "#define RILL_API", "RILL_API int rill_here(void);",
             "RILL_API int rill_gone(void);"))
-        self.write("lib.c", source(*(f"int {name};" for name in ("rill_here", "rill__mine", "mine"))))
+        names = ("rill_here", "rill__mine", "mine")
+        self.write("lib.c", source(*(f"int {name};" for name in names)))
         os.mkdir(self.tree / "build")
         subprocess.run(["gcc", "-shared", "-fPIC", "-o", "build/librill.so", "lib.c"],
                        cwd=self.tree, check=True)

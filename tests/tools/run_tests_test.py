@@ -46,7 +46,8 @@ class RunTests(peer.TestCase):
         env = {**os.environ, "PATH": self.folder + ":" + os.environ["PATH"]}
         done = peer.run([sys.executable, TOOL, *words, f"{kind}={self.folder}"], env=env)
         lines = done.stdout.splitlines()
-        self.assertEqual(done.returncode == 0, " 0 failed" in lines[-1] and "no test" not in lines[0])
+        good = " 0 failed" in lines[-1] and "no test" not in lines[0]
+        self.assertEqual(done.returncode, 0 if good else 1)
         return lines
 
     def test_adds_up(self):
