@@ -33,7 +33,7 @@
 #define RILL_CHECKED __attribute__((warn_unused_result))
 #define RILL_PRINTF(format_at, args_at) __attribute__((format(printf, format_at, args_at)))
 
-/* Marks a function that may switch to another task: what you read before it may have changed after. */
+/* Marks a function that may switch to another task: what was read before may have changed. */
 #define RILL_AWAITS
 
 /* Builds a const options struct from trailing `.field = value`. `size` tells the library which
@@ -89,6 +89,7 @@ static inline rill_str rill_str_of(const char *text)
     return view;
 }
 
+/* Compares byte by byte. */
 static inline bool rill_str_eq(rill_str a, rill_str b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);

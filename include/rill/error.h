@@ -79,7 +79,8 @@ RILL_BEGIN_DECLS
     X(RILL_EURL, -2170, RILL_ECLIENT, RILL_EINVAL, "invalid URL")                                  \
     X(RILL_EURL_SCHEME, -2171, RILL_EURL, 0, "the scheme is not http or https")                    \
     X(RILL_EREDIRECT, -2172, RILL_EURL, 0, "invalid redirect")                                     \
-    X(RILL_EREDIRECT_SCHEME, -2173, RILL_EURL_SCHEME, RILL_EREDIRECT, "redirect to another scheme") \
+    X(RILL_EREDIRECT_SCHEME, -2173, RILL_EURL_SCHEME, RILL_EREDIRECT,                              \
+      "redirect to another scheme")                                                                \
     /* the server */                                                                               \
     X(RILL_EREQUEST, -2200, 0, 0, "bad request")                                                   \
     X(RILL_EREQUEST_BODY, -2201, RILL_EREQUEST, 0, "the request body is broken")                   \

@@ -11,10 +11,10 @@
 #include <stdarg.h>
 
 typedef struct rill__buf {
-    char *ptr;  /* NULL until the first append */
-    size_t len; /* bytes in use */
-    size_t cap; /* bytes allocated, the NUL's place included */
-    size_t max; /* the most that len may become */
+    char *ptr;     /* NULL until the first append */
+    size_t len;    /* bytes in use */
+    size_t cap;    /* bytes allocated, the NUL's place included */
+    size_t max;    /* the most that len may become */
     bool failed;   /* memory was short or the maximum was passed */
     bool too_long; /* it was the maximum */
 } rill__buf;

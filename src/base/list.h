@@ -13,7 +13,7 @@ typedef struct rill__list {
 } rill__list;
 
 #define rill__container(node, type, member)                                                        \
-    ((type *)(void *)((char *)(node) - offsetof(type, member)))
+    ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 /* Visits every element; the body may unlink the current one. */
 #define rill__list_each(node, head)                                                                \

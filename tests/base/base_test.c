@@ -91,7 +91,9 @@ TEST(errors_form_a_tree)
 
 TEST(every_code_has_its_own_value_and_a_known_parent)
 {
-    static const struct { int code, first, second; } codes[] = {
+    static const struct {
+        int code, first, second;
+    } codes[] = {
 #define ROW(name, value, parent, second, meaning) { name, parent, second },
         RILL_ERROR_TABLE(ROW)
 #undef ROW
