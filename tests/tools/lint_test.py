@@ -145,7 +145,8 @@ class Sources(peer.TestCase):
     def test_machine_paths(self):
         home = "/ho" + "me/someone/"
         self.finds("README.md", f"see {home}rill\n", "1: " + home)
-        self.finds("README.md", "see ~/rill, $HOME/rill, /home/me/rill, https://example.org/work/ and a/work/b\n")
+        self.finds("README.md", "see ~/rill, $HOME/rill, /home/me/rill, "
+                               "https://example.org/work/ and a/work/b\n")
 
 
 class Trees(peer.TestCase):
