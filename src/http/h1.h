@@ -194,7 +194,7 @@ static inline rill_str rill__h1_text(const char *buf, struct rill__h1_span span)
  * CRLF) adds to a sum, 16 bytes and twice the chunk's data come off it again, never below 0, and
  * when it passes 16 KiB the body is refused. Trailers have the limits of a head.
  */
-#define RILL__H1_CHUNK_OVERHEAD 16384
+#define RILL__H1_OVERHEAD_MAX 16384
 
 enum rill__h1_step {
     RILL__H1_REFUSED = -1, /* body->reason says why */

@@ -145,7 +145,7 @@ static bool affordable(struct rill__h1_body *body, uint64_t size, uint32_t line)
     uint64_t cost = (uint64_t)body->overhead + line + 2;
     uint64_t free = size > UINT32_MAX ? UINT64_MAX : 16 + 2 * size;
     body->overhead = cost > free ? (uint32_t)(cost - free) : 0;
-    return body->overhead <= RILL__H1_CHUNK_OVERHEAD;
+    return body->overhead <= RILL__H1_OVERHEAD_MAX;
 }
 
 static enum rill__h1_step read_size(struct rill__h1_body *body, struct input *in)
