@@ -1,0 +1,372 @@
+/*
+ * The epoll driver: every descriptor is registered once, edge-triggered for both directions.
+ *
+ * A call is tried first when the descriptor is likely ready. A short read or write says that the
+ * socket is drained, so no second call is made only to hear EAGAIN: the next edge tells. A handle
+ * that is closed while its events are in the batch at hand has them struck out.
+ */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "io/driver.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define BATCH 256
+
+struct epoll_driver {
+    rill__driver base;
+    int epoll_fd;
+    int wake_fd;
+    int count; /* events in the batch at hand */
+    int at;    /* the one being handled */
+    bool has_pwait2;
+    struct epoll_event events[BATCH];
+};
+
+static struct epoll_driver *self(rill__driver *driver)
+{
+    return (struct epoll_driver *)driver;
+}
+
+static uint64_t now(rill__driver *driver)
+{
+    (void)driver;
+    return rill__clock_ns(CLOCK_MONOTONIC);
+}
+
+/* ---- operations ---- */
+
+static int64_t try_recv(rill__op *op)
+{
+    void *ptr = op->recv.ptr;
+    size_t len = op->recv.len;
+    if (!ptr) {
+        ptr = op->recv.borrow(op, &len);
+        if (!ptr)
+            return -ENOMEM;
+    }
+    ssize_t n = recv(op->handle->fd, ptr, len, 0);
+    if (n < 0)
+        return -errno;
+    /* What came is all there was; a hang-up is only seen by reading once more. */
+    if ((size_t)n < len && !(op->handle->ready & RILL__READY_HANGUP))
+        op->handle->ready &= (uint8_t)~RILL__READY_READ;
+    return n;
+}
+
+static int64_t try_send(rill__op *op)
+{
+    struct msghdr message = {
+        .msg_iov = (struct iovec *)op->send.iov,
+        .msg_iovlen = (size_t)op->send.count,
+    };
+    ssize_t n = sendmsg(op->handle->fd, &message, MSG_NOSIGNAL);
+    return n < 0 ? -errno : n;
+}
+
+static int64_t try_accept(rill__op *op)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    int fd =
+        accept4(op->handle->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    if (op->accept.ret_address) {
+        *op->accept.ret_address = address;
+        *op->accept.ret_len = len;
+    }
+    return fd;
+}
+
+/* The first call starts the connection; the edge that follows tells how it went. */
+static int64_t try_connect(rill__op *op)
+{
+    int fd = op->handle->fd;
+    if (!op->pending) {
+        int rc = connect(fd, op->connect.address, op->connect.len);
+        if (rc == 0)
+            return 0;
+        return errno == EINPROGRESS || errno == EINTR ? -EAGAIN : -errno;
+    }
+    int error = 0;
+    socklen_t len = sizeof error;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+        return -errno;
+    return -error;
+}
+
+/* Who reads a foreign descriptor need not drain it: only asking tells whether it is ready. */
+static int64_t try_poll(const rill__op *op)
+{
+    struct pollfd poll_fd = {
+        .fd = op->handle->fd,
+        .events = op->kind == RILL__OP_READABLE ? POLLIN : POLLOUT,
+    };
+    int n = poll(&poll_fd, 1, 0);
+    return n < 0 ? -errno : n == 0 ? -EAGAIN : 0;
+}
+
+static int64_t try_once(rill__op *op)
+{
+    switch (op->kind) {
+    case RILL__OP_RECV:
+        return try_recv(op);
+    case RILL__OP_SEND:
+        return try_send(op);
+    case RILL__OP_ACCEPT:
+        return try_accept(op);
+    case RILL__OP_CONNECT:
+        return try_connect(op);
+    case RILL__OP_READABLE:
+    case RILL__OP_WRITABLE:
+        return try_poll(op);
+    }
+    return -EINVAL;
+}
+
+/* Returns false when the op has to wait for an edge. */
+static bool try_op(rill__op *op, uint8_t direction)
+{
+    int64_t n;
+    do
+        n = try_once(op);
+    while (n == -EINTR);
+    if (n == -EAGAIN || n == -EWOULDBLOCK) {
+        op->handle->ready &= (uint8_t)~direction;
+        return false;
+    }
+    op->result = n;
+    return true;
+}
+
+static bool is_write(const rill__op *op)
+{
+    return op->kind == RILL__OP_SEND || op->kind == RILL__OP_CONNECT ||
+           op->kind == RILL__OP_WRITABLE;
+}
+
+static bool submit(rill__driver *driver, rill__op *op)
+{
+    (void)driver;
+    rill__handle *handle = op->handle;
+    bool write = is_write(op);
+    rill__op **place = write ? &handle->writer : &handle->reader;
+    uint8_t direction = write ? RILL__READY_WRITE : RILL__READY_READ;
+    op->pending = false;
+    if (handle->fd < 0 || *place) {
+        op->result = handle->fd < 0 ? -EBADF : -EBUSY;
+        return true;
+    }
+    bool try_first = (handle->ready & direction) || op->kind == RILL__OP_CONNECT ||
+                     op->kind == RILL__OP_READABLE || op->kind == RILL__OP_WRITABLE;
+    if (try_first && try_op(op, direction))
+        return true;
+    *place = op;
+    op->pending = true;
+    return false;
+}
+
+static void unplace(rill__op *op)
+{
+    op->pending = false;
+    if (is_write(op))
+        op->handle->writer = NULL;
+    else
+        op->handle->reader = NULL;
+}
+
+static bool cancel(rill__driver *driver, rill__op *op)
+{
+    (void)driver;
+    if (op->pending)
+        unplace(op);
+    return true;
+}
+
+static void complete_if_ready(rill__op *op, uint8_t direction)
+{
+    if (!op || !try_op(op, direction))
+        return;
+    unplace(op);
+    op->done(op);
+}
+
+/* ---- handles ---- */
+
+static int adopt(rill__driver *driver, rill__handle *handle, int fd)
+{
+    struct epoll_event event = {
+        .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+        .data.ptr = handle,
+    };
+    *handle = (rill__handle){ .fd = fd };
+    if (epoll_ctl(self(driver)->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
+        handle->fd = -1;
+        return -errno;
+    }
+    /* A new socket can be written; whether there is something to read only trying tells. */
+    handle->ready = RILL__READY_READ | RILL__READY_WRITE;
+    return 0;
+}
+
+static int open_socket(rill__driver *driver, rill__handle *handle, int family, int type)
+{
+    int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int rc = adopt(driver, handle, fd);
+    if (rc < 0)
+        close(fd);
+    return rc;
+}
+
+static void strike_out(struct epoll_driver *driver, const rill__handle *handle)
+{
+    for (int i = driver->at; i < driver->count; i++)
+        if (driver->events[i].data.ptr == handle)
+            driver->events[i].data.ptr = NULL;
+}
+
+static void end_op(rill__op *op)
+{
+    if (!op)
+        return;
+    unplace(op);
+    op->result = -ECANCELED;
+    op->done(op);
+}
+
+static void close_handle(rill__driver *driver, rill__handle *handle)
+{
+    int fd = handle->fd;
+    if (fd < 0)
+        return;
+    handle->fd = -1;
+    strike_out(self(driver), handle);
+    if (handle->foreign)
+        epoll_ctl(self(driver)->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    else
+        close(fd);
+    end_op(handle->reader);
+    end_op(handle->writer);
+}
+
+/* ---- polling ---- */
+
+static int wait_events(struct epoll_driver *driver, uint64_t timeout_ns)
+{
+    if (timeout_ns == RILL__NEVER)
+        return epoll_wait(driver->epoll_fd, driver->events, BATCH, -1);
+    if (timeout_ns == 0)
+        return epoll_wait(driver->epoll_fd, driver->events, BATCH, 0);
+    if (driver->has_pwait2) {
+        struct timespec timeout = {
+            .tv_sec = (time_t)(timeout_ns / RILL__SECOND),
+            .tv_nsec = (long)(timeout_ns % RILL__SECOND),
+        };
+        int n = epoll_pwait2(driver->epoll_fd, driver->events, BATCH, &timeout, NULL);
+        if (n >= 0 || (errno != ENOSYS && errno != EPERM))
+            return n;
+        driver->has_pwait2 = false;
+    }
+    uint64_t ms = timeout_ns / 1000000 + (timeout_ns % 1000000 != 0); /* never early */
+    return epoll_wait(driver->epoll_fd, driver->events, BATCH, ms > 3600000 ? 3600000 : (int)ms);
+}
+
+static void drain_wake(int fd)
+{
+    uint64_t count;
+    ssize_t n = read(fd, &count, sizeof count);
+    (void)n; /* EAGAIN: another wake was drained already */
+}
+
+static void handle_event(struct epoll_driver *driver, const struct epoll_event *event)
+{
+    rill__handle *handle = event->data.ptr;
+    if (!handle)
+        return;
+    if (event->data.ptr == driver) {
+        drain_wake(driver->wake_fd);
+        return;
+    }
+    uint32_t bits = event->events;
+    if (bits & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        handle->ready |= RILL__READY_READ;
+    if (bits & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        handle->ready |= RILL__READY_HANGUP;
+    if (bits & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+        handle->ready |= RILL__READY_WRITE;
+    if (handle->ready & RILL__READY_READ)
+        complete_if_ready(handle->reader, RILL__READY_READ);
+    /* `done` may have closed and freed the handle: then this event is struck out. */
+    handle = event->data.ptr;
+    if (handle && handle->ready & RILL__READY_WRITE)
+        complete_if_ready(handle->writer, RILL__READY_WRITE);
+}
+
+static int poll_events(rill__driver *base, uint64_t timeout_ns)
+{
+    struct epoll_driver *driver = self(base);
+    int count = wait_events(driver, timeout_ns);
+    if (count < 0)
+        return errno == EINTR ? 0 : -errno;
+    driver->count = count;
+    for (driver->at = 0; driver->at < count; driver->at++)
+        handle_event(driver, &driver->events[driver->at]);
+    driver->count = driver->at = 0;
+    return 0;
+}
+
+static void wake(rill__driver *driver)
+{
+    uint64_t one = 1;
+    ssize_t n = write(self(driver)->wake_fd, &one, sizeof one);
+    (void)n; /* EAGAIN: it is set already */
+}
+
+static void free_driver(rill__driver *base)
+{
+    struct epoll_driver *driver = self(base);
+    if (driver->wake_fd >= 0)
+        close(driver->wake_fd);
+    if (driver->epoll_fd >= 0)
+        close(driver->epoll_fd);
+    rill__free(driver);
+}
+
+rill__driver *rill__epoll_new(void)
+{
+    static const struct rill__driver_ops ops = {
+        .name = "epoll",
+        .now = now,
+        .poll = poll_events,
+        .wake = wake,
+        .open = open_socket,
+        .adopt = adopt,
+        .submit = submit,
+        .cancel = cancel,
+        .close = close_handle,
+        .free = free_driver,
+    };
+    struct epoll_driver *driver = rill__zalloc(sizeof *driver);
+    if (!driver)
+        return NULL;
+    driver->base.ops = &ops;
+    driver->has_pwait2 = true;
+    driver->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    driver->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.ptr = driver };
+    if (driver->epoll_fd < 0 || driver->wake_fd < 0 ||
+        epoll_ctl(driver->epoll_fd, EPOLL_CTL_ADD, driver->wake_fd, &event) < 0) {
+        int error = errno;
+        free_driver(&driver->base);
+        errno = error;
+        return NULL;
+    }
+    return &driver->base;
+}

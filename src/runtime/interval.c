@@ -1,0 +1,148 @@
+/* Time for tasks: sleeping, and clockworks without drift. */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/fail.h"
+#include "base/opts.h"
+#include "runtime/runtime_internal.h"
+
+struct sleeper {
+    rill__timer timer;
+    rill__task *task;
+};
+
+static void wake_up(rill__timer *timer)
+{
+    rill__wake(rill__container(timer, struct sleeper, timer)->task);
+}
+
+static rill__abort abort_sleep(void *arg)
+{
+    struct sleeper *sleeper = arg;
+    rill__timer_cancel(&sleeper->timer);
+    return RILL__ABORTED;
+}
+
+static uint64_t clock_now(void)
+{
+    rill__driver *driver = rill__this_loop->driver;
+    return driver->ops->now(driver);
+}
+
+static int sleep_until(uint64_t deadline, const char *what)
+{
+    struct sleeper sleeper = {
+        .timer = { .deadline = deadline, .fire = wake_up },
+        .task = rill__current(),
+    };
+    rill__timer_set(&sleeper.timer);
+    return rill__park(what, abort_sleep, &sleeper);
+}
+
+static int yield(void)
+{
+    rill__loop *loop = rill__this_loop;
+    rill__task *task = loop->current;
+    if (rill__scope_is_cancelled(task->scope))
+        return rill__fail_canceled("sleep");
+    rill__task_make_ready(task);
+    rill__task_switch_away(loop, false);
+    return 0;
+}
+
+int rill_sleep(double seconds)
+{
+    RILL__TRY(rill__need_task("sleep"));
+    if (seconds == 0)
+        return yield();
+    uint64_t span = seconds < 0 ? RILL__NEVER : rill__seconds_ns(seconds);
+    return sleep_until(rill__after(clock_now(), span), "sleep");
+}
+
+double rill_now(void)
+{
+    rill__loop *loop = rill__this_loop;
+    uint64_t now = loop ? clock_now() : rill__clock_ns(CLOCK_MONOTONIC);
+    return (double)now / 1e9;
+}
+
+/* ---- intervals ---- */
+
+int rill_interval_init(rill_interval *interval, double period, double delay, rill_missed missed)
+{
+    if (!(period > 0) || rill__seconds_ns(period) == RILL__NEVER)
+        return rill__fail(RILL_EINVAL, "interval: a period of %g s is not positive", period);
+    uint64_t now = rill__this_loop ? clock_now() : rill__clock_ns(CLOCK_MONOTONIC);
+    *interval = (rill_interval){
+        .next = rill__after(now, rill__seconds_ns(delay)),
+        .period = rill__seconds_ns(period),
+        .missed = missed,
+    };
+    return 0;
+}
+
+/* Moves `next` to the tick after the one that is due at `now`; returns how many were missed. */
+static int advance(rill_interval *interval, uint64_t now)
+{
+    uint64_t late = now > interval->next ? now - interval->next : 0;
+    uint64_t missed = late / interval->period;
+    switch (interval->missed) {
+    case RILL_MISSED_BURST:
+        interval->next += interval->period;
+        break;
+    case RILL_MISSED_DELAY:
+        interval->next = (missed > 0 ? now : interval->next) + interval->period;
+        break;
+    case RILL_MISSED_SKIP:
+        interval->next += (missed + 1) * interval->period;
+        break;
+    }
+    return missed > INT32_MAX ? INT32_MAX : (int)missed;
+}
+
+int rill_interval_wait(rill_interval *interval)
+{
+    RILL__TRY(rill__need_task("interval"));
+    RILL__TRY(interval->next > clock_now() ? sleep_until(interval->next, "its next tick")
+                                           : rill__checkpoint("interval"));
+    return advance(interval, clock_now());
+}
+
+/* ---- every ---- */
+
+struct every {
+    rill_interval interval;
+    rill_task_fn *fn;
+    void *arg;
+};
+
+static int run_every(void *arg)
+{
+    struct every every = *(struct every *)arg;
+    rill__free(arg);
+    for (;;) {
+        RILL__TRY(rill_interval_wait(&every.interval));
+        RILL__TRY(every.fn(every.arg));
+        RILL__TRY(rill_sleep(0)); /* work that never waits must not keep the loop to itself */
+    }
+}
+
+rill_task rill_every_with(double seconds, rill_task_fn *fn, const rill_every_opts *given)
+{
+    const rill_task none = { 0 };
+    rill_every_opts opts;
+    rill__opts_read(opts, given);
+    struct every every = { .fn = fn, .arg = opts.arg };
+    if (rill_interval_init(&every.interval, seconds, opts.delay, opts.missed) < 0)
+        return none;
+    struct every *copy = rill__alloc(sizeof *copy);
+    if (!copy) {
+        rill__fail_nomem();
+        return none;
+    }
+    *copy = every;
+    rill_task task =
+        rill_spawn(run_every, copy, .name = opts.name ? opts.name : "every", .group = opts.group);
+    if (!task.id)
+        rill__free(copy);
+    return task;
+}

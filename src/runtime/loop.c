@@ -1,0 +1,233 @@
+/*
+ * The loop: ready tasks, then what they deferred, then timers and I/O, until every task has ended.
+ */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/fail.h"
+#include "runtime/runtime_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* How often memory of stacks that are no longer needed is looked for. */
+#define TRIM_NS (5 * RILL__SECOND)
+
+__thread rill__loop *rill__this_loop __attribute__((tls_model("initial-exec")));
+
+rill__driver *rill__loop_driver(void)
+{
+    return rill__this_loop->driver;
+}
+
+uint64_t rill__loop_now(void)
+{
+    return rill__this_loop->now;
+}
+
+void rill__timer_set(rill__timer *timer)
+{
+    rill__wheel_set(&rill__this_loop->wheel, timer);
+}
+
+void rill__timer_cancel(rill__timer *timer)
+{
+    rill__wheel_cancel(&rill__this_loop->wheel, timer);
+}
+
+void rill__defer_to_turn_end(rill__deferred *deferred)
+{
+    if (!rill__list_linked(&deferred->link))
+        rill__list_append(&rill__this_loop->deferred, &deferred->link);
+}
+
+void rill__undefer(rill__deferred *deferred)
+{
+    rill__list_remove(&deferred->link);
+}
+
+rill__loop_part *rill__loop_part_get(const void *kind)
+{
+    rill__loop_part *part = rill__this_loop->parts;
+    while (part && part->kind != kind)
+        part = part->next;
+    return part;
+}
+
+void rill__loop_part_add(rill__loop_part *part, const void *kind,
+                         void (*free_part)(rill__loop_part *part))
+{
+    part->kind = kind;
+    part->free = free_part;
+    part->next = rill__this_loop->parts;
+    rill__this_loop->parts = part;
+}
+
+/* ---- making and freeing ---- */
+
+static void free_loop(rill__loop *loop)
+{
+    rill__jobs_settle(loop);
+    while (loop->parts) {
+        rill__loop_part *part = loop->parts;
+        loop->parts = part->next;
+        part->free(part);
+    }
+    rill__stack_pool_free(&loop->stacks);
+    loop->driver->ops->free(loop->driver);
+    rill__error_owner = NULL;
+    rill__this_loop = NULL;
+    rill__error_free(&loop->error);
+    rill__free(loop->slots);
+    rill__free(loop);
+}
+
+static rill__loop *new_loop(void)
+{
+    rill__loop *loop = rill__zalloc(sizeof *loop);
+    if (!loop) {
+        rill__fail_nomem();
+        return NULL;
+    }
+    loop->driver = rill__epoll_new();
+    if (!loop->driver) {
+        rill__free(loop);
+        rill__fail_errno(RILL_EOS, errno, "loop: epoll");
+        return NULL;
+    }
+    rill__context_of_thread(&loop->context);
+    loop->now = loop->driver->ops->now(loop->driver);
+    rill__wheel_init(&loop->wheel, loop->now);
+    rill__stack_pool_init(&loop->stacks);
+    rill__list_init(&loop->background);
+    rill__list_init(&loop->deferred);
+    rill__this_loop = loop;
+    rill__error_owner = &loop->error;
+    rill__scope_open(&loop->root, NULL, NULL);
+    loop->next_trim = rill__after(loop->now, TRIM_NS);
+    return loop;
+}
+
+/* ---- turning ---- */
+
+static void run_deferred(rill__loop *loop)
+{
+    rill__list batch;
+    if (rill__list_empty(&loop->deferred))
+        return;
+    batch = loop->deferred;
+    batch.next->prev = batch.prev->next = &batch;
+    rill__list_init(&loop->deferred);
+    for (rill__list *node; (node = rill__list_pop(&batch));) {
+        rill__deferred *deferred = rill__container(node, rill__deferred, link);
+        deferred->run(deferred);
+    }
+}
+
+static void check_signals(rill__loop *loop)
+{
+    int signal_number = loop->stop_signal ? 0 : rill__signals_pending();
+    if (!signal_number)
+        return;
+    loop->stop_signal = signal_number;
+    rill__scope_cancel(&loop->main_task->root, RILL__CAUSE_CANCEL,
+                       signal_number == SIGINT ? "SIGINT" : "SIGTERM");
+}
+
+static void maybe_trim(rill__loop *loop)
+{
+    if (loop->now < loop->next_trim)
+        return;
+    loop->next_trim = rill__after(loop->now, TRIM_NS);
+    rill__stack_trim(&loop->stacks);
+}
+
+/* Whether the last task that this phase waits for has ended during the turn. */
+static bool is_over(const rill__loop *loop)
+{
+    return loop->main_task->state == RILL__DONE &&
+           (loop->task_count <= 1 || !rill__scope_is_cancelled(&loop->root));
+}
+
+static uint64_t poll_timeout(const rill__loop *loop)
+{
+    if (is_over(loop) || loop->ready_head || !rill__list_empty(&loop->deferred))
+        return 0;
+    uint64_t next = rill__wheel_next(&loop->wheel);
+    if (next == RILL__NEVER)
+        return RILL__NEVER;
+    uint64_t now = loop->driver->ops->now(loop->driver);
+    return next > now ? next - now : 0;
+}
+
+/* One turn: I/O before timers, so that what has arrived beats a deadline of the same moment. */
+static void turn(rill__loop *loop)
+{
+    rill__loop_run_ready(loop);
+    run_deferred(loop);
+    check_signals(loop);
+    loop->driver->ops->poll(loop->driver, poll_timeout(loop));
+    loop->now = loop->driver->ops->now(loop->driver);
+    rill__jobs_collect(loop);
+    check_signals(loop);
+    rill__wheel_advance(&loop->wheel, loop->now);
+    maybe_trim(loop);
+}
+
+/* ---- rill_run ---- */
+
+static void finish_background(rill__loop *loop)
+{
+    rill__scope_cancel(&loop->root, RILL__CAUSE_SHUTDOWN, "the loop has ended");
+    while (loop->task_count > 1) /* the main task, done, is the one left */
+        turn(loop);
+}
+
+static int explain(const rill__loop *loop, int rc)
+{
+    if (rc == RILL_ECANCELED && loop->stop_signal)
+        return 128 + loop->stop_signal;
+    if (rc < 0) {
+        const rill_error *error = loop->main_task->error;
+        bool told = error && error->code == rc && error->message[0];
+        fprintf(stderr, "error: %s\n", told ? error->message : rill_code_text(rc));
+        return 1;
+    }
+    return rc > 255 ? 255 : rc;
+}
+
+int rill_run(rill_task_fn *fn, void *arg)
+{
+    if (rill__this_loop) {
+        rill__fail(RILL_EINVAL, "run: a loop runs on this thread already");
+        return 1;
+    }
+    rill__loop *loop = new_loop();
+    if (!loop) {
+        fprintf(stderr, "error: %s\n", rill_last_error()->message);
+        return 1;
+    }
+    rill_spawn_opts opts = { .size = sizeof opts, .arg = arg, .name = "main" };
+    rill__task *task = rill__task_new(loop, fn, &opts);
+    if (!task) {
+        fprintf(stderr, "error: out of memory for the first task\n");
+        free_loop(loop);
+        return 1;
+    }
+    loop->main_task = task;
+    rill__scope_open(&task->root, &loop->root, task);
+    task->scope = &task->root;
+    task->kept = true;
+    rill__signals_install(loop);
+    rill__overflow_guard_enter();
+    rill__task_make_ready(task);
+    while (task->state != RILL__DONE)
+        turn(loop);
+    finish_background(loop);
+    int status = explain(loop, task->result);
+    rill__overflow_guard_leave();
+    rill__signals_restore();
+    rill__task_free(task);
+    free_loop(loop);
+    return status;
+}

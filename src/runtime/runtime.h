@@ -1,0 +1,122 @@
+/*
+ * What the floors above use of the runtime: parking and waking, timers, I/O that waits, and
+ * callbacks from the loop.
+ *
+ * There is one way to block: rill__park. Whoever waits first puts itself where the one who wakes it
+ * will look (a list, an op, a timer), then parks with an abort function that takes it off again. So
+ * cancellation, deadlines and shields are the same for every wait.
+ */
+#ifndef RILL_SRC_RUNTIME_RUNTIME_H
+#define RILL_SRC_RUNTIME_RUNTIME_H
+
+#include "base/list.h"
+#include "io/driver.h"
+#include "runtime/wheel.h"
+
+#include <rill/task.h>
+
+struct rill__task;
+
+/* ---- parking ---- */
+
+typedef enum rill__abort {
+    RILL__ABORTED,       /* the wait is taken back: the task goes on at once */
+    RILL__ABORT_PENDING, /* it cannot be: the task waits for the end, whose result it gets */
+} rill__abort;
+
+/* Takes back the wait. Called at most once a park, from whoever cancels; must not switch tasks. */
+typedef rill__abort rill__abort_fn(void *arg);
+
+/* Parks the current task until rill__wake. `what` says in a word or two what it waits for ("recv",
+ * "lock"); it must outlive the wait. A NULL abort makes a wait that cancellation does not reach.
+ * Returns 0 when woken; RILL_ECANCELED, with the error made, when aborted, or at once when the task
+ * stands inside a cancelled scope. Then abort has been called, and said RILL__ABORTED. */
+RILL_AWAITS int rill__park(const char *what, rill__abort_fn *abort, void *arg);
+
+/* Makes a parked task ready. Only once a park, only while it is parked, only on its own loop. */
+void rill__wake(struct rill__task *task);
+
+/* The running task; NULL outside tasks. */
+struct rill__task *rill__current(void);
+
+/* Fails with RILL_ENOTASK when there is no running task, and with RILL_ECANCELED when it stands in
+ * a cancelled scope: for calls that must not begin what they cannot wait for. */
+int rill__checkpoint(const char *what);
+/* Fails with RILL_ENOTASK outside tasks: "connect: called outside a task". */
+int rill__need_task(const char *what);
+
+/* Makes the error for a wait that was cancelled, with the reason in it. Returns RILL_ECANCELED. */
+int rill__fail_canceled(const char *what);
+
+/* Spawns and runs the task at once, from a loop callback (a driver's or timer's), until it waits or
+ * ends. The caller gets control back either way. The task belongs to the loop's background. */
+rill_task rill__spawn_now(rill_task_fn *fn, const rill_spawn_opts *opts);
+
+/* ---- queues of waiting tasks: first come, first served ---- */
+
+typedef struct rill__waitq {
+    rill__list waiters;
+} rill__waitq;
+
+void rill__waitq_init(rill__waitq *queue);
+/* Waits until one of the wakes below reaches this task. Returns 0 or RILL_ECANCELED; a wake that
+ * came before the cancellation took hold is delivered, so none is lost. */
+RILL_AWAITS int rill__waitq_wait(rill__waitq *queue, const char *what);
+/* Wakes the task that has waited longest. Returns false when none waits. */
+bool rill__waitq_wake_one(rill__waitq *queue);
+void rill__waitq_wake_all(rill__waitq *queue);
+bool rill__waitq_empty(const rill__waitq *queue);
+
+/* ---- the loop ---- */
+
+/* This thread's driver. Only while a loop runs. */
+rill__driver *rill__loop_driver(void);
+/* The time at which the loop's turn began, in ns: cheap, and never ahead of the clock. */
+uint64_t rill__loop_now(void);
+/* Sets a timer to timer->deadline (absolute, ns on the loop's clock); `fire` is called by the loop
+ * and must not switch tasks. */
+void rill__timer_set(rill__timer *timer);
+void rill__timer_cancel(rill__timer *timer);
+
+/* A function to call by the loop at the end of its turn, before it waits for I/O: once a
+ * registration. For work that gathers what a turn has produced, such as one write for many. */
+typedef struct rill__deferred {
+    rill__list link;
+    void (*run)(struct rill__deferred *deferred);
+} rill__deferred;
+void rill__defer_to_turn_end(rill__deferred *deferred);
+void rill__undefer(rill__deferred *deferred);
+
+/* Memory for whatever there is one of per loop, such as a pool of buffers or a resolver: made on
+ * first use, freed when the loop ends, in reverse order. `kind` is the address of a static. */
+typedef struct rill__loop_part {
+    struct rill__loop_part *next;
+    const void *kind;
+    void (*free)(struct rill__loop_part *part);
+} rill__loop_part;
+rill__loop_part *rill__loop_part_get(const void *kind);
+void rill__loop_part_add(rill__loop_part *part, const void *kind,
+                         void (*free)(rill__loop_part *part));
+
+/* ---- I/O that waits: results as of the calls, but codes of ours ---- */
+
+/* Opens a socket on the loop's driver. 0 or a code (RILL_EOS, RILL_ENOMEM). */
+int rill__io_open(rill__handle *handle, int family, int type);
+/* Takes over a non-blocking descriptor. */
+int rill__io_adopt(rill__handle *handle, int fd);
+void rill__io_close(rill__handle *handle);
+
+/* Each waits until the driver has done it. They return counts, or -errno as the driver does, so
+ * that the caller can word the message with what it knows (peer, phase); or RILL_ECANCELED with the
+ * error made. RILL__IS_ERRNO tells them apart. */
+#define RILL__IS_ERRNO(rc) ((rc) < 0 && (rc) > -2000)
+RILL_AWAITS int64_t rill__io_recv(rill__handle *handle, void *buf, size_t len);
+/* Sends all of it; on failure *ret_sent (may be NULL) says how much went. Changes the iovecs. */
+RILL_AWAITS int64_t rill__io_send_all(rill__handle *handle, struct iovec *iov, int count,
+                                      size_t *ret_sent);
+RILL_AWAITS int64_t rill__io_accept(rill__handle *handle, struct sockaddr_storage *ret_address,
+                                    socklen_t *ret_len);
+RILL_AWAITS int64_t rill__io_connect(rill__handle *handle, const struct sockaddr *address,
+                                     socklen_t len);
+
+#endif

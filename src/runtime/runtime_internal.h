@@ -1,0 +1,153 @@
+/* The runtime's own structures: the task, the loop, and what their files share. */
+#ifndef RILL_SRC_RUNTIME_INTERNAL_H
+#define RILL_SRC_RUNTIME_INTERNAL_H
+
+#include "runtime/context.h"
+#include "runtime/runtime.h"
+#include "runtime/stack.h"
+#include "runtime/wheel.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <signal.h>
+
+typedef struct rill__task rill__task;
+typedef struct rill__loop rill__loop;
+
+typedef enum rill__state {
+    RILL__READY, /* in the ready queue */
+    RILL__RUNNING,
+    RILL__PARKED,
+    RILL__DONE, /* ended, waits to be joined */
+} rill__state;
+
+/* Why a scope was cancelled. */
+typedef enum rill__cause {
+    RILL__CAUSE_NONE,
+    RILL__CAUSE_CANCEL,   /* somebody asked */
+    RILL__CAUSE_DEADLINE, /* its time was up */
+    RILL__CAUSE_SIBLING,  /* a task of its group failed */
+    RILL__CAUSE_SHUTDOWN, /* its owner ended: the spawning task, or the loop */
+} rill__cause;
+
+/* Who waits in rill_join: lies on the joiner's stack. */
+typedef struct rill__joiner {
+    rill__list link; /* rill__task.joiners */
+    rill__task *task;
+    int result;
+} rill__joiner;
+
+/* A task. It lies at the top of its own stack, so that a task that sleeps costs one page. */
+struct rill__task {
+    rill__context context;
+    rill__task *next_ready;
+    rill_scope *scope;     /* innermost */
+    rill__abort_fn *abort; /* while parked and able to be aborted, else NULL */
+    void *abort_arg;
+    const char *what; /* what it waits for, while parked */
+    rill__loop *loop;
+    rill_error *error;
+    rill__state state;
+    int result;
+    bool aborted;  /* it was woken by a cancellation */
+    bool detached; /* nobody will join it */
+    bool kept;     /* the first task: freed by rill_run */
+    rill_task_fn *fn;
+    void *arg;
+    rill__stack *stack;
+    uint64_t id; /* slot in the low half, generation in the high one */
+    rill_group *group;
+    const void *group_arg;      /* what the group's maker has to tell: gather's */
+    struct rill__member member; /* rill_group.members */
+    rill__task *parent; /* who cancels and awaits it at its end; NULL for a group's, or detached */
+    rill__list sibling; /* in the parent's children, or the loop's background */
+    rill__list children;
+    rill__task *awaits_children; /* itself, while it waits for them */
+    rill__list joiners;
+    rill_scope root;
+    const char *file;
+    int line;
+    char name[32];
+};
+
+struct rill__slot {
+    rill__task *task; /* NULL: free */
+    uint32_t generation;
+    uint32_t next_free;
+};
+
+struct rill__loop {
+    rill__context context; /* the thread's own stack, on which the loop runs */
+    rill__task *current;
+    rill__task *ready_head, *ready_tail;
+    unsigned budget; /* switches left before I/O is looked at */
+    bool immediate;  /* a task runs inside a callback: it goes back there, not on to the next */
+    uint64_t now;
+    rill_error *error; /* of what runs outside tasks */
+    rill__driver *driver;
+    rill__wheel wheel;
+    rill__stack_pool stacks;
+    struct rill__slot *slots;
+    uint32_t slot_count, slot_free;
+    size_t task_count;
+    rill_scope root;        /* above all tasks */
+    rill__list background;  /* detached tasks, by sibling */
+    rill__list deferred;    /* rill__deferred.link */
+    rill__loop_part *parts; /* newest first */
+    rill__task *main_task;
+    int stop_signal; /* the first of SIGINT, SIGTERM that came, or 0 */
+    uint64_t next_trim;
+    /* Finished thread jobs, pushed by the pool's threads. */
+    _Atomic(struct rill__job *) finished_jobs;
+    _Atomic int jobs; /* handed to the pool and not let go of */
+};
+
+extern __thread rill__loop *rill__this_loop __attribute__((tls_model("initial-exec")));
+
+/* ---- task.c ---- */
+rill__task *rill__task_find(rill_task handle);
+rill__task *rill__task_new(rill__loop *loop, rill_task_fn *fn, const rill_spawn_opts *opts);
+/* Frees a task that is done and that nobody refers to any more. */
+void rill__task_free(rill__task *task);
+void rill__task_make_ready(rill__task *task);
+/* Gives the thread to the next ready task, or to the loop. */
+void rill__task_switch_away(rill__loop *loop, bool dying);
+/* From the loop: runs the task until it gives the thread back. */
+void rill__task_resume(rill__loop *loop, rill__task *task);
+void rill__task_report_unjoined(const rill__task *task);
+
+/* From the loop: runs ready tasks, a bounded number of switches. */
+void rill__loop_run_ready(rill__loop *loop);
+
+/* ---- scope.c ---- */
+void rill__scope_open(rill_scope *scope, rill_scope *parent, rill__task *task);
+void rill__scope_close(rill_scope *scope);
+/* Hangs the scope and all below it under another parent; what was cancelled stays so. */
+void rill__scope_move(rill_scope *scope, rill_scope *parent);
+void rill__scope_cancel(rill_scope *scope, rill__cause cause, const char *reason);
+void rill__scope_set_deadline(rill_scope *scope, uint64_t deadline);
+static inline bool rill__scope_is_cancelled(const rill_scope *scope)
+{
+    return scope->origin != NULL;
+}
+
+/* ---- group.c ---- */
+void rill__group_add(rill_group *group, rill__task *task);
+int rill__group_wait_place(rill_group *group);
+/* A member ended: its result is taken into account, and the task freed. */
+void rill__group_member_done(rill__task *task);
+
+/* ---- signal.c ---- */
+void rill__signals_install(rill__loop *loop);
+void rill__signals_restore(void);
+/* The stop signal that has come, or 0. */
+int rill__signals_pending(void);
+void rill__overflow_guard_enter(void);
+void rill__overflow_guard_leave(void);
+
+/* ---- offload.c ---- */
+void rill__jobs_collect(rill__loop *loop);
+/* Waits until no thread touches the loop any more. */
+void rill__jobs_settle(rill__loop *loop);
+
+#endif

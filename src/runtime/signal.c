@@ -1,0 +1,170 @@
+/*
+ * Signals while a loop runs: SIGINT and SIGTERM ask its first task to end, once; and SIGSEGV in the
+ * guard of the running task's stack says so before the process dies as it would have.
+ *
+ * Handlers are installed by the first loop of the process only, over the default action only: a
+ * program that handles the signals itself keeps its own.
+ */
+#include "base/alloc.h"
+#include "runtime/runtime_internal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+static rill__loop *signal_loop; /* the loop that is told, or NULL */
+static volatile sig_atomic_t stop_signal;
+static const int stop_signals[] = { SIGINT, SIGTERM };
+static struct sigaction old_stop[2];
+static bool replaced[2];
+
+static void on_stop(int number)
+{
+    rill__loop *loop = signal_loop;
+    if (stop_signal || !loop) {
+        /* The second one: somebody is in a hurry. */
+        signal(number, SIG_DFL);
+        raise(number);
+        return;
+    }
+    int error = errno;
+    stop_signal = number;
+    loop->driver->ops->wake(loop->driver);
+    errno = error;
+}
+
+void rill__signals_install(rill__loop *loop)
+{
+    rill__loop *nobody = NULL;
+    if (!__atomic_compare_exchange_n(&signal_loop, &nobody, loop, false, __ATOMIC_SEQ_CST,
+                                     __ATOMIC_SEQ_CST))
+        return;
+    stop_signal = 0;
+    for (int i = 0; i < 2; i++) {
+        struct sigaction action = { .sa_handler = on_stop, .sa_flags = SA_RESTART };
+        sigemptyset(&action.sa_mask);
+        sigaction(stop_signals[i], NULL, &old_stop[i]);
+        replaced[i] = old_stop[i].sa_handler == SIG_DFL;
+        if (replaced[i])
+            sigaction(stop_signals[i], &action, NULL);
+    }
+}
+
+void rill__signals_restore(void)
+{
+    if (signal_loop != rill__this_loop)
+        return;
+    for (int i = 0; i < 2; i++)
+        if (replaced[i])
+            sigaction(stop_signals[i], &old_stop[i], NULL);
+    signal_loop = NULL;
+}
+
+int rill__signals_pending(void)
+{
+    return signal_loop == rill__this_loop ? stop_signal : 0;
+}
+
+/* ---- stack overflow ---- */
+
+#ifdef RILL__ASAN
+/* The sanitizer reports overflows itself. */
+void rill__overflow_guard_enter(void)
+{
+}
+
+void rill__overflow_guard_leave(void)
+{
+}
+#else
+
+#define ALT_STACK_SIZE ((size_t)64 << 10)
+
+static int guarded_loops;
+static struct sigaction old_segv, old_bus;
+static __thread void *alt_stack;
+
+/* Async-signal-safe text building: a fixed buffer, cut when full. */
+struct line {
+    char text[300];
+    size_t len;
+};
+
+static void add(struct line *line, const char *text)
+{
+    size_t len = strlen(text);
+    size_t room = sizeof line->text - line->len;
+    len = len < room ? len : room;
+    memcpy(line->text + line->len, text, len);
+    line->len += len;
+}
+
+static void add_number(struct line *line, size_t number)
+{
+    char digits[24] = { 0 };
+    size_t at = sizeof digits - 1;
+    do
+        digits[--at] = (char)('0' + number % 10);
+    while (number /= 10);
+    add(line, digits + at);
+}
+
+static void tell_overflow(const rill__task *task)
+{
+    struct line line = { .len = 0 };
+    add(&line, "rill: task '");
+    add(&line, task->name);
+    add(&line, "' (");
+    add(&line, task->file ? task->file : "?");
+    add(&line, ":");
+    add_number(&line, (size_t)task->line);
+    add(&line, ") overflowed its stack of ");
+    add_number(&line, rill__stack_size(task->stack) >> 10);
+    add(&line, " KiB: spawn it with a larger one, .stack = ");
+    add_number(&line, rill__stack_size(task->stack) * 4 >> 10);
+    add(&line, " << 10\n");
+    ssize_t n = write(STDERR_FILENO, line.text, line.len);
+    (void)n;
+}
+
+static void on_fault(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    const rill__loop *loop = rill__this_loop;
+    const rill__task *task = loop ? loop->current : NULL;
+    if (task && rill__stack_overflowed(task->stack, info->si_addr))
+        tell_overflow(task);
+    /* The access is done again, and meets whoever handled the signal before us. */
+    sigaction(number, number == SIGSEGV ? &old_segv : &old_bus, NULL);
+}
+
+void rill__overflow_guard_enter(void)
+{
+    alt_stack = rill__alloc(ALT_STACK_SIZE);
+    if (!alt_stack)
+        return;
+    stack_t stack = { .ss_sp = alt_stack, .ss_size = ALT_STACK_SIZE };
+    sigaltstack(&stack, NULL);
+    if (__atomic_fetch_add(&guarded_loops, 1, __ATOMIC_SEQ_CST) > 0)
+        return;
+    struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGSEGV, &action, &old_segv);
+    sigaction(SIGBUS, &action, &old_bus);
+}
+
+void rill__overflow_guard_leave(void)
+{
+    if (!alt_stack)
+        return;
+    if (__atomic_sub_fetch(&guarded_loops, 1, __ATOMIC_SEQ_CST) == 0) {
+        sigaction(SIGSEGV, &old_segv, NULL);
+        sigaction(SIGBUS, &old_bus, NULL);
+    }
+    stack_t none = { .ss_flags = SS_DISABLE };
+    sigaltstack(&none, NULL);
+    rill__free(alt_stack);
+    alt_stack = NULL;
+}
+#endif

@@ -1,0 +1,240 @@
+/* The pool of stacks: see stack.h. */
+#include "runtime/stack.h"
+
+#include "base/alloc.h"
+#include "runtime/context.h"
+
+#include <errno.h>
+#include <rill/log.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifdef RILL_HAVE_VALGRIND
+#include <valgrind/valgrind.h>
+#else
+#define VALGRIND_STACK_REGISTER(bottom, top) ((void)(bottom), (void)(top), 0u)
+#define VALGRIND_STACK_DEREGISTER(id) ((void)(id))
+#endif
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102 /* Linux 6.13 */
+#endif
+
+#define SLAB_STACKS 64
+/* The guard is wide because code that was built without stack probes can jump over a page. */
+#define GUARD_MAX ((size_t)64 << 10)
+/* Stacks begin at different cache lines, else the hot ends of all would share the same few sets. */
+#define STAGGER_STEP ((size_t)64)
+#define STAGGER_STEPS 8
+
+struct rill__slab {
+    rill__list link; /* rill__stack_class.slabs */
+    char *base;
+    rill__stack_class *class;
+    int live; /* stacks of it in use */
+    unsigned valgrind_ids[SLAB_STACKS];
+    rill__stack stacks[SLAB_STACKS];
+};
+
+static const size_t class_sizes[RILL__STACK_CLASSES] = { (size_t)64 << 10, RILL__STACK_DEFAULT,
+                                                         (size_t)1 << 20, (size_t)8 << 20 };
+
+void rill__stack_pool_init(rill__stack_pool *pool)
+{
+    *pool = (rill__stack_pool){ 0 };
+    for (int i = 0; i < RILL__STACK_CLASSES; i++) {
+        pool->classes[i].size = class_sizes[i];
+        rill__list_init(&pool->classes[i].slabs);
+    }
+}
+
+static size_t guard_size(size_t size)
+{
+    return size / 4 < GUARD_MAX ? size / 4 : GUARD_MAX;
+}
+
+/* ---- guards ---- */
+
+static bool madvise_guard(char *at, size_t len)
+{
+    int rc;
+    do
+        rc = madvise(at, len, MADV_GUARD_INSTALL);
+    while (rc < 0 && errno == EINTR);
+    return rc == 0;
+}
+
+/* A guard by mprotect splits mappings: two more a stack. Half of the process's allowance may go. */
+static bool mapping_budget_left(void)
+{
+    static long budget = -1;
+    if (budget < 0) {
+        long max = 65530;
+        FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
+        if (file) {
+            if (fscanf(file, "%ld", &max) != 1)
+                max = 65530;
+            fclose(file);
+        }
+        __atomic_store_n(&budget, max / 2, __ATOMIC_RELAXED);
+    }
+    return __atomic_sub_fetch(&budget, 2, __ATOMIC_RELAXED) > 0;
+}
+
+static void install_guard(char *at, size_t len)
+{
+    static bool told;
+    if (madvise_guard(at, len))
+        return;
+    if (mapping_budget_left() && mprotect(at, len, PROT_NONE) == 0)
+        return;
+    if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
+        rill_log(RILL_LOG_WARN, "stack",
+                 "no more guard pages: raise vm.max_map_count to have every stack guarded");
+}
+
+/* ---- slabs ---- */
+
+static void push_free(rill__stack_class *class, rill__stack *stack)
+{
+    stack->next_free = class->free;
+    class->free = stack;
+    class->free_count++;
+}
+
+static void lay_out(struct rill__slab *slab, size_t size)
+{
+    size_t guard = guard_size(size);
+    for (int i = SLAB_STACKS - 1; i >= 0; i--) {
+        char *low = slab->base + (size_t)i * size;
+        install_guard(low, guard);
+        slab->stacks[i] = (rill__stack){
+            .slab = slab,
+            .bottom = low + guard,
+            .top = low + size - STAGGER_STEP * (size_t)(i % STAGGER_STEPS),
+        };
+        slab->valgrind_ids[i] = VALGRIND_STACK_REGISTER(low + guard, low + size);
+        push_free(slab->class, &slab->stacks[i]);
+    }
+}
+
+static bool add_slab(rill__stack_class *class)
+{
+    struct rill__slab *slab = rill__zalloc(sizeof *slab);
+    if (!slab)
+        return false;
+    size_t size = class->size * SLAB_STACKS;
+    slab->base = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    if (slab->base == MAP_FAILED) {
+        rill__free(slab);
+        return false;
+    }
+    /* Else the first touch of a stack could cost a huge page. */
+    (void)madvise(slab->base, size, MADV_NOHUGEPAGE);
+    slab->class = class;
+    lay_out(slab, class->size);
+    rill__list_append(&class->slabs, &slab->link);
+    return true;
+}
+
+static void free_slab(struct rill__slab *slab)
+{
+    for (int i = 0; i < SLAB_STACKS; i++)
+        VALGRIND_STACK_DEREGISTER(slab->valgrind_ids[i]);
+    rill__list_remove(&slab->link);
+    munmap(slab->base, slab->class->size * SLAB_STACKS);
+    rill__free(slab);
+}
+
+void rill__stack_pool_free(rill__stack_pool *pool)
+{
+    for (int i = 0; i < RILL__STACK_CLASSES; i++)
+        rill__list_each(node, &pool->classes[i].slabs)
+            free_slab(rill__container(node, struct rill__slab, link));
+    rill__stack_pool_init(pool);
+}
+
+/* ---- stacks ---- */
+
+static rill__stack_class *class_for(rill__stack_pool *pool, size_t size)
+{
+    if (size == 0)
+        size = RILL__STACK_DEFAULT;
+    for (int i = 0; i < RILL__STACK_CLASSES; i++)
+        if (size <= class_sizes[i])
+            return &pool->classes[i];
+    return NULL;
+}
+
+rill__stack *rill__stack_get(rill__stack_pool *pool, size_t size)
+{
+    rill__stack_class *class = class_for(pool, size);
+    if (!class || (!class->free && !add_slab(class)))
+        return NULL;
+    rill__stack *stack = class->free;
+    class->free = stack->next_free;
+    class->free_count--;
+    stack->slab->live++;
+    pool->live++;
+#ifdef RILL__ASAN
+    ASAN_UNPOISON_MEMORY_REGION(stack->bottom, (size_t)(stack->top - stack->bottom));
+#endif
+    return stack;
+}
+
+void rill__stack_put(rill__stack_pool *pool, rill__stack *stack)
+{
+    stack->slab->live--;
+    pool->live--;
+    push_free(stack->slab->class, stack);
+}
+
+/* Unmaps slabs that are all free, as long as more stacks are free than in use, and at least two
+ * slabs' worth stay. */
+static void trim_class(rill__stack_class *class, size_t live)
+{
+    size_t keep = live + (size_t)2 * SLAB_STACKS;
+    size_t drop = 0;
+    rill__list_each(node, &class->slabs) {
+        struct rill__slab *slab = rill__container(node, struct rill__slab, link);
+        if (slab->live == 0 && class->free_count - drop >= keep + SLAB_STACKS) {
+            slab->live = -1;
+            drop += SLAB_STACKS;
+        }
+    }
+    if (drop == 0)
+        return;
+    rill__stack **at = &class->free;
+    while (*at) {
+        if ((*at)->slab->live < 0)
+            *at = (*at)->next_free;
+        else
+            at = &(*at)->next_free;
+    }
+    class->free_count -= drop;
+    rill__list_each(node, &class->slabs) {
+        struct rill__slab *slab = rill__container(node, struct rill__slab, link);
+        if (slab->live < 0)
+            free_slab(slab);
+    }
+}
+
+void rill__stack_trim(rill__stack_pool *pool)
+{
+    for (int i = 0; i < RILL__STACK_CLASSES; i++)
+        trim_class(&pool->classes[i], pool->live);
+}
+
+bool rill__stack_overflowed(const rill__stack *stack, const void *address)
+{
+    const char *at = address;
+    return at < stack->bottom && at >= stack->bottom - guard_size(stack->slab->class->size);
+}
+
+size_t rill__stack_size(const rill__stack *stack)
+{
+    return stack->slab->class->size;
+}

@@ -1,0 +1,462 @@
+/*
+ * Tasks: spawning, switching, parking, ending and joining.
+ *
+ * Ready tasks stand in one queue, first in first out. A task that waits hands the thread straight
+ * to the next ready one; the loop's own stack is gone back to only to look at I/O and timers.
+ */
+#include "base/alloc.h"
+#include "base/fail.h"
+#include "base/opts.h"
+#include "runtime/runtime_internal.h"
+
+#include <rill/log.h>
+#include <stdio.h>
+
+/* So many switches in a row before the loop looks at I/O and timers again. */
+#define SWITCHES_PER_TURN 128
+#define SLOT_NONE UINT32_MAX
+
+/* ---- handles ---- */
+
+static bool grow_slots(rill__loop *loop)
+{
+    uint32_t count = loop->slot_count ? loop->slot_count * 2 : 64;
+    if (count > UINT32_MAX / 2)
+        return false;
+    struct rill__slot *slots = rill__realloc(loop->slots, count * sizeof *slots);
+    if (!slots)
+        return false;
+    for (uint32_t i = loop->slot_count; i < count; i++)
+        slots[i] =
+            (struct rill__slot){ .generation = 1, .next_free = i + 1 < count ? i + 1 : SLOT_NONE };
+    loop->slot_free = loop->slot_count;
+    loop->slots = slots;
+    loop->slot_count = count;
+    return true;
+}
+
+static bool take_slot(rill__loop *loop, rill__task *task)
+{
+    if ((loop->slot_count == 0 || loop->slot_free == SLOT_NONE) && !grow_slots(loop))
+        return false;
+    uint32_t index = loop->slot_free;
+    struct rill__slot *slot = &loop->slots[index];
+    loop->slot_free = slot->next_free;
+    slot->task = task;
+    task->id = (uint64_t)slot->generation << 32 | index;
+    return true;
+}
+
+static void give_slot(rill__loop *loop, const rill__task *task)
+{
+    uint32_t index = (uint32_t)task->id;
+    struct rill__slot *slot = &loop->slots[index];
+    slot->task = NULL;
+    slot->generation = slot->generation == UINT32_MAX ? 1 : slot->generation + 1;
+    slot->next_free = loop->slot_free;
+    loop->slot_free = index;
+}
+
+rill__task *rill__task_find(rill_task handle)
+{
+    rill__loop *loop = rill__this_loop;
+    uint32_t index = (uint32_t)handle.id;
+    if (!loop || index >= loop->slot_count)
+        return NULL;
+    rill__task *task = loop->slots[index].task;
+    return task && task->id == handle.id ? task : NULL;
+}
+
+/* ---- birth ---- */
+
+static size_t aligned(size_t size)
+{
+    return (size + 63) & ~(size_t)63;
+}
+
+static void set_name(rill__task *task, const char *name)
+{
+    size_t len = name ? strnlen(name, sizeof task->name - 1) : 0;
+    if (len > 0)
+        memcpy(task->name, name, len);
+    task->name[len] = '\0';
+}
+
+rill__task *rill__task_new(rill__loop *loop, rill_task_fn *fn, const rill_spawn_opts *opts)
+{
+    rill__stack *stack = rill__stack_get(&loop->stacks, opts->stack);
+    if (!stack)
+        return NULL;
+    char *top = stack->top - aligned(sizeof(rill__task));
+    rill__task *task = (rill__task *)(void *)top;
+    memset(task, 0, offsetof(rill__task, root));
+    if (!take_slot(loop, task)) {
+        rill__stack_put(&loop->stacks, stack);
+        return NULL;
+    }
+    task->loop = loop;
+    task->fn = fn;
+    task->arg = opts->arg;
+    task->stack = stack;
+    task->file = opts->file;
+    task->line = opts->line;
+    set_name(task, opts->name ? opts->name : "task");
+    rill__list_init(&task->children);
+    rill__list_init(&task->joiners);
+    rill__context_make(&task->context, stack->bottom, top, task);
+    loop->task_count++;
+    return task;
+}
+
+void rill__task_free(rill__task *task)
+{
+    rill__loop *loop = task->loop;
+    rill__list_remove(&task->sibling);
+    rill__error_free(&task->error);
+    give_slot(loop, task);
+    loop->task_count--;
+    rill__stack_put(&loop->stacks, task->stack);
+}
+
+static void adopt(rill__loop *loop, rill__task *task, rill__task *parent)
+{
+    task->parent = parent;
+    task->detached = !parent;
+    rill__list_append(parent ? &parent->children : &loop->background, &task->sibling);
+    rill__scope_open(&task->root, parent ? &parent->root : &loop->root, task);
+    task->scope = &task->root;
+}
+
+rill_task rill_spawn_with(rill_task_fn *fn, const rill_spawn_opts *given)
+{
+    rill_spawn_opts opts;
+    rill__opts_read(opts, given);
+    rill__loop *loop = rill__this_loop;
+    if (!loop || !loop->current) {
+        rill__fail(RILL_ENOTASK, "spawn: called outside a task");
+        return (rill_task){ 0 };
+    }
+    if (opts.group && rill__group_wait_place(opts.group) < 0)
+        return (rill_task){ 0 };
+    rill__task *task = rill__task_new(loop, fn, &opts);
+    if (!task) {
+        rill__fail(RILL_ENOMEM, "spawn %s: out of memory for its stack",
+                   opts.name ? opts.name : "task");
+        return (rill_task){ 0 };
+    }
+    if (opts.group)
+        rill__group_add(opts.group, task);
+    else
+        adopt(loop, task, loop->current);
+    rill__task_make_ready(task);
+    return (rill_task){ task->id };
+}
+
+rill_task rill__spawn_now(rill_task_fn *fn, const rill_spawn_opts *opts)
+{
+    rill__loop *loop = rill__this_loop;
+    rill__task *task = rill__task_new(loop, fn, opts);
+    if (!task) {
+        rill__fail_nomem();
+        return (rill_task){ 0 };
+    }
+    adopt(loop, task, NULL);
+    rill_task handle = { task->id };
+    if (loop->current) { /* not from the loop after all: a task closed what called back */
+        rill__task_make_ready(task);
+        return handle;
+    }
+    loop->immediate = true;
+    rill__task_resume(loop, task);
+    loop->immediate = false;
+    return handle;
+}
+
+/* ---- switching ---- */
+
+void rill__task_make_ready(rill__task *task)
+{
+    rill__loop *loop = task->loop;
+    task->state = RILL__READY;
+    task->next_ready = NULL;
+    if (loop->ready_tail)
+        loop->ready_tail->next_ready = task;
+    else
+        loop->ready_head = task;
+    loop->ready_tail = task;
+}
+
+static void enter(rill__loop *loop, rill__task *task)
+{
+    task->state = RILL__RUNNING;
+    loop->current = task;
+    rill__error_owner = &task->error;
+}
+
+static rill__task *pop_ready(rill__loop *loop)
+{
+    rill__task *task = loop->ready_head;
+    loop->ready_head = task->next_ready;
+    if (!loop->ready_head)
+        loop->ready_tail = NULL;
+    return task;
+}
+
+void rill__task_switch_away(rill__loop *loop, bool dying)
+{
+    rill__task *from = loop->current;
+    if (loop->ready_head && loop->budget > 0 && !loop->immediate) {
+        loop->budget--;
+        rill__task *to = pop_ready(loop);
+        enter(loop, to);
+        if (to != from)
+            rill__context_switch(&from->context, &to->context, dying);
+        return;
+    }
+    loop->current = NULL;
+    rill__error_owner = &loop->error;
+    rill__context_switch(&from->context, &loop->context, dying);
+}
+
+void rill__task_resume(rill__loop *loop, rill__task *task)
+{
+    enter(loop, task);
+    rill__context_switch(&loop->context, &task->context, false);
+}
+
+void rill__loop_run_ready(rill__loop *loop)
+{
+    loop->budget = SWITCHES_PER_TURN;
+    while (loop->ready_head && loop->budget > 0) {
+        loop->budget--;
+        rill__task_resume(loop, pop_ready(loop));
+    }
+}
+
+/* ---- parking ---- */
+
+rill__task *rill__current(void)
+{
+    return rill__this_loop ? rill__this_loop->current : NULL;
+}
+
+int rill__need_task(const char *what)
+{
+    return rill__current() ? 0 : rill__fail(RILL_ENOTASK, "%s: called outside a task", what);
+}
+
+int rill__checkpoint(const char *what)
+{
+    RILL__TRY(rill__need_task(what));
+    return rill_cancelled() ? rill__fail_canceled(what) : 0;
+}
+
+int rill__park(const char *what, rill__abort_fn *abort, void *arg)
+{
+    rill__loop *loop = rill__this_loop;
+    rill__task *task = loop->current;
+    if (abort && rill__scope_is_cancelled(task->scope)) {
+        if (abort(arg) == RILL__ABORTED)
+            return rill__fail_canceled(what);
+        abort = NULL;
+    }
+    task->abort = abort;
+    task->abort_arg = arg;
+    task->what = what;
+    task->aborted = false;
+    task->state = RILL__PARKED;
+    rill__task_switch_away(loop, false);
+    return task->aborted ? rill__fail_canceled(what) : 0;
+}
+
+void rill__wake(rill__task *task)
+{
+    assert(task->state == RILL__PARKED);
+    task->abort = NULL;
+    rill__task_make_ready(task);
+}
+
+/* ---- end ---- */
+
+void rill__task_report_unjoined(const rill__task *task)
+{
+    if (task->result >= 0 || task->result == RILL_ECANCELED)
+        return;
+    const char *message = task->error ? task->error->message : rill_code_text(task->result);
+    rill_log(RILL_LOG_ERROR, "task", "'%s' (%s:%d) failed and nobody joined it: %s", task->name,
+             task->file ? task->file : "?", task->line, message);
+}
+
+/* Ends the tasks that this one spawned and did not join. */
+static void end_children(rill__task *task)
+{
+    rill__list_each(node, &task->children) {
+        rill__task *child = rill__container(node, rill__task, sibling);
+        rill__scope_cancel(&child->root, RILL__CAUSE_SHUTDOWN,
+                           "the task that spawned it has ended");
+    }
+    while (!rill__list_empty(&task->children)) {
+        rill__task *child = rill__container(task->children.next, rill__task, sibling);
+        if (child->state == RILL__DONE) {
+            rill__task_report_unjoined(child);
+            rill__task_free(child);
+            continue;
+        }
+        task->awaits_children = task;
+        rill__park("the tasks it spawned", NULL, NULL);
+        task->awaits_children = NULL;
+    }
+}
+
+static void copy_error(const rill__task *from, rill__task *to)
+{
+    if (from->result >= 0 || !from->error)
+        return;
+    rill_error **owner = rill__error_owner;
+    rill__error_owner = &to->error;
+    *rill__error_slot() = *from->error;
+    rill__error_owner = owner;
+}
+
+/* Hands the result to whoever waits. Returns whether somebody did. */
+static bool wake_joiners(rill__task *task)
+{
+    bool joined = false;
+    for (rill__list *node; (node = rill__list_pop(&task->joiners));) {
+        rill__joiner *joiner = rill__container(node, rill__joiner, link);
+        joiner->result = task->result;
+        copy_error(task, joiner->task);
+        rill__wake(joiner->task);
+        joined = true;
+    }
+    return joined;
+}
+
+static void settle(rill__task *task)
+{
+    rill__scope_close(&task->root);
+    task->state = RILL__DONE;
+    if (task->group) {
+        rill__group_member_done(task);
+        return;
+    }
+    bool joined = wake_joiners(task);
+    if (joined && !task->kept) {
+        rill__task_free(task);
+    } else if (task->kept) {
+        return;
+    } else if (task->detached) {
+        rill__task_report_unjoined(task);
+        rill__task_free(task);
+    } else if (task->parent->awaits_children) {
+        rill__task *parent = task->parent;
+        parent->awaits_children = NULL;
+        rill__wake(parent);
+    }
+}
+
+void rill__task_entry(void *arg)
+{
+    rill__task *task = arg;
+    rill__loop *loop = task->loop;
+    rill__context_arrived();
+    int rc = task->fn(task->arg);
+    while (task->scope != &task->root) { /* a scope that was never ended */
+        rill_scope *scope = task->scope;
+        task->scope = scope->parent;
+        rill__scope_close(scope);
+    }
+    end_children(task);
+    task->result = rc;
+    settle(task);
+    rill__task_switch_away(loop, true);
+    __builtin_unreachable();
+}
+
+/* ---- joining and cancelling ---- */
+
+static rill__abort abort_join(void *arg)
+{
+    rill__joiner *joiner = arg;
+    rill__list_remove(&joiner->link);
+    return RILL__ABORTED;
+}
+
+static int stale(const char *what)
+{
+    return rill__fail(RILL_ESTALE, "%s: the task was joined or detached already, or never was",
+                      what);
+}
+
+int rill_join(rill_task handle)
+{
+    RILL__TRY(rill__need_task("join"));
+    rill__task *task = rill__task_find(handle);
+    rill__task *current = rill__current();
+    if (!task)
+        return stale("join");
+    if (task == current)
+        return rill__fail(RILL_EDEADLOCK, "join: a task cannot wait for its own end");
+    if (task->group || task->detached)
+        return rill__fail(RILL_EINVAL, "join '%s': it is %s", task->name,
+                          task->group ? "collected by its group" : "detached");
+    if (task->state == RILL__DONE) {
+        int result = task->result;
+        if (result < 0)
+            rill__error_move(&task->error, &current->error);
+        rill__task_free(task);
+        return result;
+    }
+    rill__joiner joiner = { .task = current };
+    rill__list_append(&task->joiners, &joiner.link);
+    int rc = rill__park("join", abort_join, &joiner);
+    return rc < 0 ? rc : joiner.result;
+}
+
+int rill_detach(rill_task handle)
+{
+    rill__task *task = rill__task_find(handle);
+    if (!task || task->group || task->detached)
+        return stale("detach");
+    if (task->state == RILL__DONE) {
+        rill__task_report_unjoined(task);
+        rill__task_free(task);
+        return 0;
+    }
+    rill__list_remove(&task->sibling);
+    rill__scope_move(&task->root, &task->loop->root);
+    task->parent = NULL;
+    task->detached = true;
+    rill__list_append(&task->loop->background, &task->sibling);
+    return 0;
+}
+
+int rill_cancel_with(const rill_cancel_opts *given)
+{
+    rill_cancel_opts opts;
+    rill__opts_read(opts, given);
+    rill__task *task = rill__task_find(opts.task);
+    if (!task)
+        return stale("cancel");
+    if (task->state != RILL__DONE)
+        rill__scope_cancel(&task->root, RILL__CAUSE_CANCEL, opts.reason);
+    return 0;
+}
+
+rill_task rill_self(void)
+{
+    rill__task *task = rill__current();
+    return (rill_task){ task ? task->id : 0 };
+}
+
+const char *rill_self_name(void)
+{
+    rill__task *task = rill__current();
+    return task ? task->name : "";
+}
+
+bool rill_task_done(rill_task handle)
+{
+    rill__task *task = rill__task_find(handle);
+    return !task || task->state == RILL__DONE;
+}
