@@ -10,13 +10,13 @@
 #ifndef RILL_REDIS_H
 #define RILL_REDIS_H
 
-#include <hiredis/hiredis.h>
 #include <rill/error.h>
+#include <stdarg.h>
 
 RILL_BEGIN_DECLS
 
 typedef struct rill_redis rill_redis;
-/* hiredis's own reply tree: type, integer, dval, str, len, elements, element. */
+/* hiredis's own reply tree: include <hiredis/hiredis.h> to look into it. */
 typedef struct redisReply rill_redis_reply;
 
 typedef struct rill_redis_opts {
