@@ -32,7 +32,7 @@ typedef struct rill_tls_opts {
 typedef struct rill_connect_opts {
     size_t size;
     int port;
-    bool tls;                  /* speak TLS */
+    bool tls; /* speak TLS */
     rill_tls_opts tls_options;
     double timeout;            /* seconds for all of it. Default: none */
     double attempt_timeout;    /* seconds for one address. Default: 30 */
@@ -48,7 +48,8 @@ typedef struct rill_connect_opts {
  * Cancel  nothing stays behind. */
 #define rill_connect(host, ...)                                                                    \
     rill_connect_with((host), RILL_OPTS(rill_connect_opts, .port = __VA_ARGS__))
-RILL_AWAITS RILL_API rill_stream *rill_connect_with(const char *host, const rill_connect_opts *opts);
+RILL_AWAITS RILL_API rill_stream *rill_connect_with(const char *host,
+                                                    const rill_connect_opts *opts);
 
 /* Reads what is there, at least a byte, at most len. Returns the count, 0 at the end of the stream.
  * Errors  RILL_ERESET, RILL_ESOCKET, RILL_ETLS (a TLS stream that ends without its goodbye is
@@ -80,19 +81,21 @@ RILL_API int rill_stream_fd(const rill_stream *stream);
 
 typedef struct rill_listen_opts {
     size_t size;
-    int port;              /* 0: any free one, see rill_listener_port */
-    int backlog;           /* default: 1024 */
-    bool tls;              /* accept TLS: needs tls_options.cert_file and key_file */
+    int port;    /* 0: any free one, see rill_listener_port */
+    int backlog; /* default: 1024 */
+    bool tls;    /* accept TLS: needs tls_options.cert_file and key_file */
     rill_tls_opts tls_options;
-    bool reuse_port;       /* several processes may listen at once (SO_REUSEPORT) */
+    bool reuse_port; /* several processes may listen at once (SO_REUSEPORT) */
 } rill_listen_opts;
 
 /* Listens on a numeric address or name ("127.0.0.1", "::", "localhost"), or "unix:/path" (a stale
  * socket file is replaced, a live one is not).
- * Returns the listener, or NULL: RILL_ELISTEN with errno, RILL_ETLS for a bad certificate or key. */
+ * Returns the listener, or NULL: RILL_ELISTEN with errno, RILL_ETLS for a bad certificate or key.
+ */
 #define rill_listen(host, ...)                                                                     \
     rill_listen_with((host), RILL_OPTS(rill_listen_opts, .port = __VA_ARGS__))
-RILL_AWAITS RILL_API rill_listener *rill_listen_with(const char *host, const rill_listen_opts *opts);
+RILL_AWAITS RILL_API rill_listener *rill_listen_with(const char *host,
+                                                     const rill_listen_opts *opts);
 
 /* Waits for the next connection; of a TLS listener one whose handshake is yet to come: it is done
  * by the first read or write. Returns the stream or NULL; when descriptors run out it waits and

@@ -21,14 +21,15 @@ typedef struct redisReply rill_redis_reply;
 
 typedef struct rill_redis_opts {
     size_t size;
-    const char *url;        /* redis://[user:password@]host[:6379][/db], rediss://…, unix:///path[?db=0] */
+    const char *url; /* redis://[user:password@]host[:6379][/db], rediss://…, unix:///path[?db=0] */
     double connect_timeout; /* seconds. Default: 5 */
     double timeout;         /* seconds for one command. Default: 30; RILL_FOREVER for none */
 } rill_redis_opts;
 
 /* Connects, authenticates and selects the database.
  * Returns NULL with RILL_EREFUSED and the like, RILL_EURL, RILL_EREDIS_REPLY (wrong password). */
-#define rill_redis_connect(...) rill_redis_connect_with(RILL_OPTS(rill_redis_opts, .url = __VA_ARGS__))
+#define rill_redis_connect(...)                                                                    \
+    rill_redis_connect_with(RILL_OPTS(rill_redis_opts, .url = __VA_ARGS__))
 RILL_AWAITS RILL_API rill_redis *rill_redis_connect_with(const rill_redis_opts *opts);
 
 /* Sends a command in hiredis's format (%s text, %b bytes with a size_t, %d …) and waits for its
@@ -37,13 +38,13 @@ RILL_AWAITS RILL_API rill_redis *rill_redis_connect_with(const rill_redis_opts *
  *   RILL_EREDIS_CONNECTION (lost: whether the command ran is not known), RILL_EREDIS_PROTOCOL,
  *   RILL_ETIMEDOUT.
  * Cancel  the command may have run; its reply is dropped when it comes, and shifts no other. */
-RILL_AWAITS RILL_API rill_redis_reply *rill_redis_command(rill_redis *redis, const char *format, ...);
+RILL_AWAITS RILL_API rill_redis_reply *rill_redis_command(rill_redis *redis, const char *format,
+                                                          ...);
 RILL_AWAITS RILL_API rill_redis_reply *rill_redis_vcommand(rill_redis *redis, const char *format,
                                                            va_list args);
 /* The same from a vector of arguments; lens NULL: they are NUL-terminated. */
-RILL_AWAITS RILL_API rill_redis_reply *rill_redis_command_argv(rill_redis *redis, int argc,
-                                                               const char **argv,
-                                                               const size_t *lens);
+RILL_AWAITS RILL_API rill_redis_reply *
+rill_redis_command_argv(rill_redis *redis, int argc, const char **argv, const size_t *lens);
 
 /* NULL is fine. */
 RILL_API void rill_redis_reply_free(rill_redis_reply *reply);

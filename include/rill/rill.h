@@ -3,10 +3,14 @@
 #define RILL_RILL_H
 
 #include <rill/base.h>
+#include <rill/client.h>
 #include <rill/error.h>
-#include <rill/log.h>
 #include <rill/headers.h>
-#include <rill/url.h>
+#include <rill/log.h>
+#include <rill/net.h>
+#include <rill/redis.h>
+#include <rill/server.h>
 #include <rill/task.h>
+#include <rill/url.h>
 
 #endif
