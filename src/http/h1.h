@@ -138,7 +138,9 @@ struct rill__h1_head {
     const struct rill__h1_limits *limits;
     struct rill__h1_field *fields;
 
-    /* The index. It is complete when the parser returned a length. */
+    /* The index. It is complete when the parser returned a length. Behind the method, the target,
+     * the phrase, each name and each value stands a byte of the head that no other piece has: who
+     * owns the bytes may put a NUL there. */
     uint32_t field_count;
     struct rill__h1_span method;  /* of a request, as the next one */
     struct rill__h1_span target;  /* as it came */

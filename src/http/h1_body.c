@@ -91,6 +91,8 @@ static enum rill__h1_step give_all(struct input *in, rill_str *ret_data)
 static enum rill__h1_step next_line(struct rill__h1_body *body, const struct input *in,
                                     enum rill__h1_reason when_long, uint32_t *ret_end)
 {
+    if (in->len == 0)
+        return RILL__H1_MORE;
     ptrdiff_t end = rill__h1_line_end(in->at, in->len, body->limits->field, &body->scanned);
     if (end == RILL__H1_LINE_MORE)
         return RILL__H1_MORE;

@@ -421,6 +421,8 @@ static int refuse(struct rill__h1_head *head, enum rill__h1_reason reason)
 int rill__h1_head_parse(struct rill__h1_head *head, const char *buf, size_t len)
 {
     while (head->state < STATE_DONE) {
+        if (len == head->line)
+            return 0;
         enum rill__h1_reason reason;
         uint32_t limit = line_limit(head, &reason);
         ptrdiff_t end =

@@ -10,29 +10,6 @@
 #include "http/h1.h"
 #include "http/token.h"
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
-/* The first byte that is no text, or `end`. */
-static inline const char *rill__h1_scan_text(const char *at, const char *end)
-{
-#ifdef __SSE2__
-    const __m128i tab = _mm_set1_epi8('\t'), del = _mm_set1_epi8(0x7f), top = _mm_set1_epi8(0x1f);
-    for (; end - at >= 16; at += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-        __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, top), bytes);
-        low = _mm_andnot_si128(_mm_cmpeq_epi8(bytes, tab), low);
-        int found = _mm_movemask_epi8(_mm_or_si128(low, _mm_cmpeq_epi8(bytes, del)));
-        if (found)
-            return at + __builtin_ctz((unsigned)found);
-    }
-#endif
-    while (at < end && rill__char_is(*at, RILL__CHAR_VALUE))
-        at++;
-    return at;
-}
-
 enum {
     RILL__H1_LINE_MORE = -1, /* the end has not come */
     RILL__H1_LINE_LONG = -2,
@@ -47,7 +24,7 @@ static inline ptrdiff_t rill__h1_line_end(const char *line, size_t avail, uint32
     /* The CR comes at most behind `max` bytes; nothing beyond is looked at, so that the outcome
      * does not depend on how much is there. */
     size_t window = avail > max ? (size_t)max + 1 : avail;
-    size_t at = (size_t)(rill__h1_scan_text(line + *scanned, line + window) - line);
+    size_t at = (size_t)(rill__scan_text(line + *scanned, line + window) - line);
     *scanned = (uint32_t)at;
     if (at == window)
         return avail > max ? RILL__H1_LINE_LONG : RILL__H1_LINE_MORE;

@@ -145,10 +145,12 @@ int rill__h1_write_status_line(rill__buf *out, int status, rill_str phrase)
 {
     if (status < 100 || status > 999)
         return rill__fail(RILL_EINVAL, "status %d: not between 100 and 999", status);
-    rill_str whole = phrase.ptr ? RILL_STR("") : status_line(status);
-    if (whole.len > 0) {
-        append(out, whole);
-        return 0;
+    if (!phrase.ptr) {
+        rill_str known = status_line(status);
+        append(out, known);
+        if (known.len > 0)
+            return 0;
+        phrase = RILL_STR("");
     }
     RILL__TRY(check("reason phrase", phrase, rill__value_bad(phrase)));
     char code[] = { (char)('0' + status / 100), (char)('0' + status / 10 % 10),

@@ -1,10 +1,6 @@
 /* Character classes of HTTP and the small parsers on them: see token.h. */
 #include "http/token.h"
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
 #define IS_DIGIT(c) ((c) >= '0' && (c) <= '9')
 #define IS_LETTER(c) (((c) | 0x20) >= 'a' && ((c) | 0x20) <= 'z')
 #define IS_HEX(c) (IS_DIGIT(c) || (((c) | 0x20) >= 'a' && ((c) | 0x20) <= 'f'))
@@ -27,22 +23,17 @@
 
 const uint8_t rill__char_class[256] = { CLASS64(0), CLASS64(64), CLASS64(128), CLASS64(192) };
 
-static size_t first_not(rill_str text, int class)
+size_t rill__token_bad(rill_str text)
 {
     size_t i = 0;
-    while (i < text.len && rill__char_is(text.ptr[i], class))
+    while (i < text.len && rill__char_is(text.ptr[i], RILL__CHAR_TOKEN))
         i++;
     return i;
 }
 
-size_t rill__token_bad(rill_str text)
-{
-    return first_not(text, RILL__CHAR_TOKEN);
-}
-
 size_t rill__value_bad(rill_str text)
 {
-    return first_not(text, RILL__CHAR_VALUE);
+    return text.len > 0 ? (size_t)(rill__scan_text(text.ptr, text.ptr + text.len) - text.ptr) : 0;
 }
 
 size_t rill__visible_bad(rill_str text)

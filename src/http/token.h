@@ -9,6 +9,10 @@
 
 #include <rill/base.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 enum {
     RILL__CHAR_TOKEN = 1, /* tchar: letters, digits and !#$%&'*+-.^_`|~ */
     RILL__CHAR_VALUE = 2, /* what a field value may hold: all but controls; HTAB is fine */
@@ -36,6 +40,25 @@ static inline int rill__hex_value(char c)
         return c - '0';
     char lower = (char)(c | 0x20);
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+/* The first byte that a field value may not have, or `end`. */
+static inline const char *rill__scan_text(const char *at, const char *end)
+{
+#ifdef __SSE2__
+    const __m128i tab = _mm_set1_epi8('\t'), del = _mm_set1_epi8(0x7f), top = _mm_set1_epi8(0x1f);
+    for (; end - at >= 16; at += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+        __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, top), bytes);
+        low = _mm_andnot_si128(_mm_cmpeq_epi8(bytes, tab), low);
+        int found = _mm_movemask_epi8(_mm_or_si128(low, _mm_cmpeq_epi8(bytes, del)));
+        if (found)
+            return at + __builtin_ctz((unsigned)found);
+    }
+#endif
+    while (at < end && rill__char_is(*at, RILL__CHAR_VALUE))
+        at++;
+    return at;
 }
 
 /* Where the first byte is that a token may not have; text.len when there is none. */

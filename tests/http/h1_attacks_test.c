@@ -238,6 +238,20 @@ TEST(attack_11_host)
     CHECK_REQUEST("GET / HTTP/1.1\r\nHost: a%41b:65535\r\n\r\n", OK);
 }
 
+TEST(attack_11_bytes_of_hosts)
+{
+    char bytes[] = "GET / HTTP/1.1\r\nHost: a?b\r\n\r\n";
+    for (int c = 0x21; c < 256; c++) {
+        bytes[strlen("GET / HTTP/1.1\r\nHost: a")] = (char)c;
+        /* RFC 3986 3.2.2: unreserved and sub-delims. */
+        bool good = c < 0x80 && (isalnum(c) || strchr("-._~!$&'()*+,;=", c));
+        h1_check_run(__LINE__, (struct h1_run){ 0 }, (rill_str){ bytes, sizeof bytes - 1 },
+                     good        ? RILL__H1_OK
+                     : c == 0x7f ? RILL__H1_CONTROL
+                                 : RILL__H1_HOST);
+    }
+}
+
 TEST(attack_11_absolute_targets)
 {
     CHECK_REQUEST("GET http://a/x HTTP/1.1\r\nHost: b\r\n\r\n", HOST_MISMATCH);
