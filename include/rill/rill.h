@@ -10,6 +10,7 @@
 #include <rill/net.h>
 #include <rill/redis.h>
 #include <rill/server.h>
+#include <rill/sync.h>
 #include <rill/task.h>
 #include <rill/url.h>
 

@@ -1,0 +1,328 @@
+/*
+ * rill get: fetches many URLs at once and says how each went.
+ *
+ * Exit status: 0 all went well, 3 some failed, 4 all failed, 2 wrong command line, 130 interrupted.
+ */
+#include "commands.h"
+#include "get_report.h"
+#include "options.h"
+#include "save.h"
+#include "urls.h"
+
+#include <math.h>
+#include <rill/rill.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BODY_PIECE ((size_t)64 << 10)
+#define PROGRESS_SECONDS 0.1
+#define RETRY_FIRST 0.25     /* seconds before the first retry; doubled for each further one */
+#define RETRY_AFTER_MAX 60.0 /* what a server may ask for */
+
+enum { EXIT_SOME = 3, EXIT_ALL = 4 };
+
+struct get {
+    rill_session *session;
+    struct urls urls;
+    const char *output;
+    long limit, retries;
+    double timeout;
+    struct get_report report;
+};
+
+struct job {
+    struct get *get;
+    struct get_result result;
+    double retry_after; /* what the server asked for, or 0 */
+};
+
+/* ---- one attempt ---- */
+
+static int read_body(struct job *job, rill_response *response, struct save *save)
+{
+    char *piece = malloc(BODY_PIECE);
+    if (!piece)
+        return rill_fail(RILL_ENOMEM, "out of memory");
+    ptrdiff_t n;
+    int rc = 0;
+    while (rc == 0 && (n = rill_response_read(response, piece, BODY_PIECE)) != 0) {
+        if (n < 0) {
+            rc = (int)n;
+            break;
+        }
+        job->result.bytes += n;
+        if (save)
+            rc = save_write(save, piece, (size_t)n);
+    }
+    free(piece);
+    return rc;
+}
+
+static int save_body(struct job *job, rill_response *response)
+{
+    if (strcmp(job->get->output, "-") == 0)
+        return read_body(job, response, &(struct save){ .fd = STDOUT_FILENO });
+    char *path = save_path(job->get->output, job->result.index + 1, job->result.url);
+    if (!path)
+        return rill_fail(RILL_ENOMEM, "out of memory");
+    struct save save;
+    int rc = save_open(&save, path);
+    if (rc == 0)
+        rc = read_body(job, response, &save);
+    if (rc == 0)
+        rc = save_finish(&save);
+    if (rc == 0) {
+        job->result.file = save.path;
+        save.path = NULL;
+    }
+    save_drop(&save);
+    return rc;
+}
+
+static void note_head(struct job *job, const rill_response *response)
+{
+    job->result.status = rill_response_status(response);
+    job->result.redirects = rill_response_redirects(response);
+    free(job->result.final_url);
+    job->result.final_url = strdup(rill_response_url(response));
+    const char *after = rill_response_header(response, "Retry-After");
+    double seconds = after ? strtod(after, NULL) : 0;
+    job->retry_after = seconds > 0 && seconds <= RETRY_AFTER_MAX ? seconds : 0;
+}
+
+static int attempt(struct job *job)
+{
+    struct get *get = job->get;
+    double started = rill_now();
+    job->result.bytes = 0;
+    job->result.status = 0;
+    job->retry_after = 0;
+    rill_auto(rill_response) response =
+        rill_get(get->session, job->result.url, .timeout.total = get->timeout);
+    int rc = response ? 0 : rill_errcode();
+    if (response) {
+        note_head(job, response);
+        bool saved = get->output && job->result.status < 400;
+        rc = saved ? save_body(job, response) : read_body(job, response, NULL);
+        job->result.timings = rill_response_timings(response);
+    }
+    job->result.timings.total = rill_now() - started;
+    job->result.error = (rill_error){ 0 };
+    if (rc < 0)
+        job->result.error = *rill_last_error();
+    return rc;
+}
+
+/* ---- one URL ---- */
+
+static bool worth_retrying(const struct get_result *result)
+{
+    const rill_error *error = &result->error;
+    if (error->code == 0)
+        return result->status == 429 || result->status == 500 ||
+               (result->status >= 502 && result->status <= 504);
+    if (rill_error_is(error, RILL_ECERTIFICATE) || rill_error_is(error, RILL_EDNS_NOTFOUND))
+        return false;
+    return rill_error_is(error, RILL_ECONNECTION) || rill_error_is(error, RILL_ETIMEDOUT) ||
+           rill_error_is(error, RILL_ETRUNCATED);
+}
+
+/* Grows, and is spread over half its length so that many do not come back at once. */
+static double pause_before(const struct job *job)
+{
+    double most = RETRY_FIRST * ldexp(1.0, job->result.attempts - 1);
+    double part = 0.5 + 0.5 * (double)(random() & 0xffff) / 0xffff;
+    return job->retry_after > most ? job->retry_after : most * part;
+}
+
+static int fetch(void *arg)
+{
+    struct job *job = arg;
+    const struct get *get = job->get;
+    for (;;) {
+        job->result.attempts++;
+        int rc = attempt(job);
+        if (rc == RILL_ECANCELED)
+            return rc;
+        if (job->result.attempts > get->retries || !worth_retrying(&job->result))
+            break;
+        rc = rill_sleep(pause_before(job));
+        if (rc < 0)
+            return rc;
+    }
+    job->result.ok = job->result.error.code == 0 && job->result.status < 400;
+    job->result.done = true;
+    get_report_result(&job->get->report, &job->result);
+    return 0;
+}
+
+/* ---- all of them ---- */
+
+static int show_progress(void *arg)
+{
+    get_report_progress(arg);
+    return 0;
+}
+
+static int fetch_all(struct get *get, struct job *jobs)
+{
+    struct get_report *report = &get->report;
+    report->total = get->urls.count;
+    report->started = rill_now();
+    rill_task ticker = { 0 };
+    if (report->progress)
+        ticker = rill_every(PROGRESS_SECONDS, show_progress, report, .name = "progress");
+    int rc =
+        rill_gather(jobs, get->urls.count, fetch, .limit = (size_t)get->limit, .name = "fetch");
+    rill_cancel(ticker);
+    get_report_end(report);
+    if (rc < 0)
+        return rc;
+    if (report->failed == 0)
+        return 0;
+    return report->failed == report->total ? EXIT_ALL : EXIT_SOME;
+}
+
+static int run(void *arg)
+{
+    struct get *get = arg;
+    rill_auto(rill_session) session =
+        rill_session_new(.limit = (int)get->limit, .timeout.total = RILL_FOREVER);
+    struct job *jobs = calloc(get->urls.count, sizeof *jobs);
+    if (!session || !jobs) {
+        free(jobs);
+        return session ? rill_fail(RILL_ENOMEM, "out of memory") : rill_errcode();
+    }
+    get->session = session;
+    for (size_t i = 0; i < get->urls.count; i++)
+        jobs[i] = (struct job){ .get = get, .result = { .index = i, .url = get->urls.items[i] } };
+    int rc = fetch_all(get, jobs);
+    for (size_t i = 0; i < get->urls.count; i++) {
+        free(jobs[i].result.final_url);
+        free((char *)(uintptr_t)jobs[i].result.file);
+    }
+    free(jobs);
+    return rc;
+}
+
+static int collect(struct get *get, const struct option_list *arguments,
+                   const struct option_list *inputs)
+{
+    char message[512];
+    int rc = 0;
+    for (size_t i = 0; i < arguments->count && rc == 0; i++)
+        rc = strcmp(arguments->items[i], "-") == 0
+                 ? urls_add_file(&get->urls, "-", message, sizeof message)
+                 : urls_add(&get->urls, arguments->items[i], message, sizeof message);
+    for (size_t i = 0; i < inputs->count && rc == 0; i++)
+        rc = urls_add_file(&get->urls, inputs->items[i], message, sizeof message);
+    if (rc == 0 && get->urls.count == 0) {
+        snprintf(message, sizeof message, "no URL given (try --help)");
+        rc = -1;
+    }
+    const char *wrong = rc == 0 && get->output ? save_template_check(get->output) : NULL;
+    if (wrong) {
+        snprintf(message, sizeof message, "--output: \"%s\": %s", get->output, wrong);
+        rc = -1;
+    }
+    if (rc < 0)
+        fprintf(stderr, "rill get: %s\n", message);
+    return rc < 0 ? EXIT_USAGE : -1;
+}
+
+static int run_command(struct get *get, const struct option_list *arguments,
+                       const struct option_list *inputs)
+{
+    int status = collect(get, arguments, inputs);
+    if (status < 0) {
+        bool body_to_stdout = get->output && strcmp(get->output, "-") == 0;
+        get->report.out = body_to_stdout ? stderr : stdout;
+        get->report.progress = isatty(STDERR_FILENO) && !get->report.quiet;
+        srandom((unsigned)getpid());
+        status = rill_run(run, get);
+    }
+    urls_finish(&get->urls);
+    return status;
+}
+
+int command_get(int argc, char **argv)
+{
+    struct get get = { .limit = 100, .retries = 2, .timeout = 30 };
+    struct option_list arguments = { 0 }, inputs = { 0 };
+    const struct option_spec options[] = {
+        { "input",
+          'i',
+          OPTION_LIST,
+          { .list = &inputs },
+          "FILE",
+          "reads more URLs from a file, one a line; - is standard input",
+          0,
+          0 },
+        { "limit",
+          'l',
+          OPTION_INTEGER,
+          { .integer = &get.limit },
+          "N",
+          "fetches at most so many at once",
+          1,
+          10000 },
+        { "timeout",
+          't',
+          OPTION_DURATION,
+          { .seconds = &get.timeout },
+          "TIME",
+          "time for one URL, its body included",
+          0.001,
+          86400 },
+        { "retries",
+          'r',
+          OPTION_INTEGER,
+          { .integer = &get.retries },
+          "N",
+          "tries a URL again so often when the connection or the server fails",
+          0,
+          100 },
+        { "output",
+          'o',
+          OPTION_TEXT,
+          { .text = &get.output },
+          "TEMPLATE",
+          "saves bodies: a path with {n}, {host}, {path} or {name}; - is standard output",
+          0,
+          0 },
+        { "json",
+          'j',
+          OPTION_FLAG,
+          { .flag = &get.report.json },
+          NULL,
+          "prints an object a line for each URL, and a sum",
+          0,
+          0 },
+        { "quiet",
+          'q',
+          OPTION_FLAG,
+          { .flag = &get.report.quiet },
+          NULL,
+          "prints failures only, and no progress",
+          0,
+          0 },
+    };
+    const struct command_spec command = {
+        .name = "rill get",
+        .arguments = "URL...",
+        .summary = "Fetches all URLs at once and prints how each went.",
+        .notes =
+            "Exit status: 0 all went well, 3 some failed, 4 all failed, 2 wrong command line,\n"
+            "130 interrupted.",
+        .options = options,
+        .option_count = sizeof options / sizeof options[0],
+        .arguments_max = URLS_MAX,
+    };
+    int status = options_parse(&command, argc, argv, &arguments);
+    if (status < 0)
+        status = run_command(&get, &arguments, &inputs);
+    option_list_free(&arguments);
+    option_list_free(&inputs);
+    return status;
+}

@@ -1,0 +1,35 @@
+/*
+ * Saving bodies to files: where each goes, and writing it so that a file with its final name is
+ * always whole.
+ *
+ * A template is a path with {n} (the URL's number, from 1), {host}, {path} (folders and all) and
+ * {name} (the last part of the path). What comes from a URL is made safe: no "..", no empty part,
+ * nothing but letters, digits and "._-~", so that it stays below the template's own folder.
+ */
+#ifndef RILL_CLI_SAVE_H
+#define RILL_CLI_SAVE_H
+
+#include <stddef.h>
+
+/* NULL when the template is good, else what is wrong with it: static text. */
+const char *save_template_check(const char *template_text);
+
+/* The path for a URL; to be freed. NULL when memory is short or the URL is no URL. */
+char *save_path(const char *template_text, size_t number, const char *url);
+
+/* A file under way: PATH.part until it is whole. The functions run on a worker thread and wait for
+ * it; each returns 0 or a code with its error. */
+struct save {
+    int fd;
+    char *path, *part;
+};
+
+/* Takes the path over. Folders that are missing are made. */
+int save_open(struct save *save, char *path);
+int save_write(struct save *save, const void *bytes, size_t len);
+/* Gives the file its name. */
+int save_finish(struct save *save);
+/* Closes and removes what is not finished; harmless afterwards, and on a zeroed struct. */
+void save_drop(struct save *save);
+
+#endif

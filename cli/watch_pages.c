@@ -1,0 +1,199 @@
+/* The pages of `rill watch`: the live page, its data, its events, the metrics, and the demo. */
+#include "metrics.h"
+#include "page.h"
+#include "watch.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* A comment so often, that proxies and browsers see that the stream lives. */
+#define HEARTBEAT_SECONDS 15.0
+
+static struct watch *watch_of(const rill_request *request)
+{
+    return rill_app_data(rill_request_app(request));
+}
+
+static int64_t wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ---- the feed ---- */
+
+void event_feed_init(struct event_feed *feed)
+{
+    *feed = (struct event_feed){ .next = 1 };
+    rill_event_init(&feed->news);
+}
+
+static void wake_readers(struct event_feed *feed)
+{
+    rill_event_set(&feed->news);
+    rill_event_clear(&feed->news);
+}
+
+void event_feed_add(struct event_feed *feed, const char *type, char *document)
+{
+    char *text = NULL;
+    if (document && asprintf(&text, "id: %llu\nevent: %s\ndata: %s\n\n",
+                             (unsigned long long)feed->next, type, document) < 0)
+        text = NULL;
+    free(document);
+    if (!text)
+        return;
+    char **place = &feed->texts[feed->next++ % EVENTS_KEPT];
+    free(*place);
+    *place = text;
+    wake_readers(feed);
+}
+
+void event_feed_close(struct event_feed *feed)
+{
+    feed->closed = true;
+    wake_readers(feed);
+}
+
+void event_feed_finish(struct event_feed *feed)
+{
+    for (size_t i = 0; i < EVENTS_KEPT; i++)
+        free(feed->texts[i]);
+}
+
+static int wait_for_news(void *feed)
+{
+    return rill_event_wait(&((struct event_feed *)feed)->news);
+}
+
+/* The text is copied: it may be replaced in the ring while the write waits. */
+static int send_event(rill_request *request, const struct event_feed *feed, uint64_t number)
+{
+    char *copy = strdup(feed->texts[number % EVENTS_KEPT]);
+    if (!copy)
+        return rill_fail(RILL_ENOMEM, "out of memory");
+    int rc = rill_reply_write(request, copy, strlen(copy));
+    free(copy);
+    return rc;
+}
+
+static int feed_reader(rill_request *request, struct event_feed *feed)
+{
+    uint64_t at = feed->next;
+    int rc = rill_reply_printf(request, "retry: 2000\n\n");
+    while (rc >= 0 && !feed->closed) {
+        if (at + EVENTS_KEPT < feed->next)
+            at = feed->next - EVENTS_KEPT; /* too slow: the oldest are gone */
+        if (at < feed->next) {
+            rc = send_event(request, feed, at++);
+            continue;
+        }
+        rc = rill_within(HEARTBEAT_SECONDS, wait_for_news, feed);
+        if (rc == RILL_ETIMEDOUT)
+            rc = rill_reply_printf(request, ": alive\n\n");
+    }
+    return rc < 0 ? rc : rill_reply_end(request);
+}
+
+static int events(rill_request *request)
+{
+    struct event_feed *feed = &watch_of(request)->feed;
+    rill_reply_set(request, "Content-Type", "text/event-stream; charset=utf-8");
+    rill_reply_set(request, "Cache-Control", "no-store");
+    int rc = rill_reply_begin(request, 200);
+    if (rc < 0)
+        return rc;
+    feed->readers++;
+    rc = feed_reader(request, feed);
+    feed->readers--;
+    return rc;
+}
+
+/* ---- data ---- */
+
+static int reply_owned(rill_request *request, const char *type, char *text, size_t len)
+{
+    if (!text)
+        return rill_reply_text(request, 503, "out of memory\n");
+    rill_reply_set(request, "Content-Type", type);
+    rill_reply_set(request, "Cache-Control", "no-store");
+    int rc = rill_reply_bytes(request, 200, text, len);
+    free(text);
+    return rc;
+}
+
+static int api_checks(rill_request *request)
+{
+    char *text = checks_dump(checks_json(&watch_of(request)->checks, wall_ms()));
+    return reply_owned(request, "application/json", text, text ? strlen(text) : 0);
+}
+
+static int metrics(rill_request *request)
+{
+    size_t len = 0;
+    char *text = metrics_text(&watch_of(request)->checks, &len);
+    return reply_owned(request, METRICS_CONTENT_TYPE, text, len);
+}
+
+static int healthz(rill_request *request)
+{
+    return rill_reply_text(request, 200, "ok\n");
+}
+
+static int page(rill_request *request)
+{
+    const struct page_file *file = rill_request_data(request);
+    rill_reply_set(request, "Content-Type", file->content_type);
+    rill_reply_set(request, "ETag", file->etag);
+    rill_reply_set(request, "Cache-Control", "no-cache");
+    rill_reply_set(request, "Content-Security-Policy", PAGE_POLICY);
+    rill_reply_set(request, "X-Content-Type-Options", "nosniff");
+    rill_reply_set(request, "Referrer-Policy", "no-referrer");
+    return rill_reply_bytes(request, 200, file->bytes, file->size);
+}
+
+/* ---- the demo ---- */
+
+static int demo_fine(rill_request *request)
+{
+    rill_sleep(0.005 + (double)(random() % 20) / 1000);
+    return rill_reply_text(request, 200, "fine\n");
+}
+
+static int demo_slow(rill_request *request)
+{
+    rill_sleep(1.1 + (double)(random() % 600) / 1000);
+    return rill_reply_text(request, 200, "at last\n");
+}
+
+static int demo_flaky(rill_request *request)
+{
+    rill_sleep((double)(random() % 80) / 1000);
+    if (random() % 3 == 0)
+        return rill_reply_text(request, 500, "not this time\n");
+    return rill_reply_text(request, 200, "this time\n");
+}
+
+static int demo_down(rill_request *request)
+{
+    return rill_reply_text(request, 503, "down\n");
+}
+
+void watch_routes(rill_app *app, struct watch *watch, bool demo)
+{
+    rill_app_set_data(app, watch);
+    for (size_t i = 0; i < page_file_count; i++)
+        rill_app_get(app, page_files[i].path, page, .data = (void *)(uintptr_t)&page_files[i]);
+    rill_app_get(app, "/api/checks", api_checks);
+    rill_app_get(app, "/api/events", events, .cancel_on_disconnect = true);
+    rill_app_get(app, "/metrics", metrics);
+    rill_app_get(app, "/healthz", healthz);
+    if (!demo)
+        return;
+    rill_app_get(app, "/demo/fine", demo_fine);
+    rill_app_get(app, "/demo/slow", demo_slow);
+    rill_app_get(app, "/demo/flaky", demo_flaky);
+    rill_app_get(app, "/demo/down", demo_down);
+}
