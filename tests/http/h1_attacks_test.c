@@ -231,8 +231,11 @@ TEST(attack_11_host)
     CHECK_REQUEST("GET / HTTP/1.1\r\nHost: []\r\n\r\n", HOST);
     CHECK_REQUEST("GET / HTTP/1.1\r\nHost: [1.2.3.4]\r\n\r\n", HOST);
     CHECK_REQUEST("GET / HTTP/1.1\r\nHost: [::1]x\r\n\r\n", HOST);
-    CHECK_REQUEST("GET / HTTP/1.1\r\nHost: [1:2:3:4:5:6:7:8:9:a:b:c:d:e:f:1:2:3:4:5:6:7]\r\n\r\n",
+    CHECK_REQUEST("GET / HTTP/1.1\r\nHost: [1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:"
+                  "bbbb:cccc:dddd:eeee:ffff:1111:2222:3333:4444:5555:6666:7777:8888]\r\n\r\n",
                   HOST);
+    CHECK_REQUEST(
+        "GET / HTTP/1.1\r\nHost: [1111:2222:3333:4444:5555:6666:123.123.123.123]:8\r\n\r\n", OK);
     CHECK_REQUEST("GET / HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n", OK);
     CHECK_REQUEST("GET / HTTP/1.1\r\nHost: my_host-1.example.com:\r\n\r\n", OK);
     CHECK_REQUEST("GET / HTTP/1.1\r\nHost: a%41b:65535\r\n\r\n", OK);
