@@ -157,7 +157,8 @@ RILL_API bool rill_cancelled(void);
 /* Why: the reason given, "deadline", "SIGINT", …; "" when not cancelled. */
 RILL_API const char *rill_cancel_reason(void);
 
-/* Calls fn(arg) in a scope of that many seconds: asyncio.wait_for. Returns what fn returned, or
+/* Calls fn(arg) in a scope of that many seconds: asyncio.wait_for. Zero and less (but RILL_FOREVER)
+ * is no time at all: fn is called, and its first wait fails. Returns what fn returned, or
  * RILL_ETIMEDOUT when it failed because the time was up. */
 RILL_AWAITS RILL_API int rill_within(double seconds, rill_task_fn *fn, void *arg);
 
@@ -169,12 +170,14 @@ struct rill_group {
     struct rill__member {
         struct rill__member *next, *prev;
     } members;
+    struct rill__member spawners; /* tasks that wait for a place */
+    void *ender;                  /* the task that waits in rill_group_end */
     size_t count;
     size_t limit;
-    void *waiter;
     rill_error *error;
     int code;
     bool supervisor;
+    bool cut_short; /* a task of it was cancelled before its end */
     bool open;
 };
 
@@ -264,6 +267,8 @@ typedef struct rill_every_opts {
     rill_missed missed; /* default: RILL_MISSED_SKIP */
     const char *name;   /* default: "every" */
     rill_group *group;  /* as in rill_spawn */
+    const char *file;   /* where it was spawned: filled by the macro */
+    int line;
 } rill_every_opts;
 
 /* Spawns a task that calls fn(arg) every `seconds`: no drift, and never twice at once.
@@ -272,7 +277,9 @@ typedef struct rill_every_opts {
  * Returns the task, to be joined or detached; {0} with the error in place for a period that is not
  * positive or when memory is short. */
 #define rill_every(seconds, fn, ...)                                                               \
-    rill_every_with((seconds), (fn), RILL_OPTS(rill_every_opts, .arg = __VA_ARGS__))
+    rill_every_with(                                                                               \
+        (seconds), (fn),                                                                           \
+        RILL_OPTS(rill_every_opts, .file = __FILE__, .line = __LINE__, .arg = __VA_ARGS__))
 RILL_AWAITS RILL_API rill_task rill_every_with(double seconds, rill_task_fn *fn,
                                                const rill_every_opts *opts);
 

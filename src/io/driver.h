@@ -100,7 +100,8 @@ struct rill__driver_ops {
     /* Takes a pending op back. Returns true when it will not happen; false when it must run to its
      * end, which calls `done`. */
     bool (*cancel)(rill__driver *driver, rill__op *op);
-    /* Closes the descriptor. Pending ops of the handle complete with -ECANCELED through `done`. */
+    /* Closes the descriptor. Pending ops of the handle complete with -ECANCELED through `done`,
+     * which may free the handle once it has cancelled the other op. */
     void (*close)(rill__driver *driver, rill__handle *handle);
     void (*free)(rill__driver *driver);
 };

@@ -17,12 +17,20 @@
 
 #define BATCH 256
 
+/* A handle that is being closed: what is left to end while its reader's `done` runs, which may take
+ * it back, and free the handle. */
+struct closing {
+    struct closing *outer;
+    rill__op *writer;
+};
+
 struct epoll_driver {
     rill__driver base;
     int epoll_fd;
     int wake_fd;
-    int count; /* events in the batch at hand */
-    int at;    /* the one being handled */
+    int count;               /* events in the batch at hand */
+    int at;                  /* the one being handled */
+    struct closing *closing; /* innermost first */
     bool has_pwait2;
     struct epoll_event events[BATCH];
 };
@@ -91,6 +99,8 @@ static int64_t try_connect(rill__op *op)
         int rc = connect(fd, op->connect.address, op->connect.len);
         if (rc == 0)
             return 0;
+        if (errno == EAGAIN) /* a unix socket whose queue is full: no edge would come */
+            return -ECONNREFUSED;
         return errno == EINPROGRESS || errno == EINTR ? -EAGAIN : -errno;
     }
     int error = 0;
@@ -182,9 +192,11 @@ static void unplace(rill__op *op)
 
 static bool cancel(rill__driver *driver, rill__op *op)
 {
-    (void)driver;
     if (op->pending)
         unplace(op);
+    for (struct closing *at = self(driver)->closing; at; at = at->outer)
+        if (at->writer == op)
+            at->writer = NULL;
     return true;
 }
 
@@ -241,19 +253,23 @@ static void end_op(rill__op *op)
     op->done(op);
 }
 
-static void close_handle(rill__driver *driver, rill__handle *handle)
+static void close_handle(rill__driver *base, rill__handle *handle)
 {
+    struct epoll_driver *driver = self(base);
     int fd = handle->fd;
     if (fd < 0)
         return;
     handle->fd = -1;
-    strike_out(self(driver), handle);
-    if (handle->foreign)
-        epoll_ctl(self(driver)->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-    else
+    strike_out(driver, handle);
+    /* Another process may share the socket: then closing ours would leave it registered. */
+    epoll_ctl(driver->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    if (!handle->foreign)
         close(fd);
+    struct closing closing = { .outer = driver->closing, .writer = handle->writer };
+    driver->closing = &closing;
     end_op(handle->reader);
-    end_op(handle->writer);
+    driver->closing = closing.outer;
+    end_op(closing.writer);
 }
 
 /* ---- polling ---- */

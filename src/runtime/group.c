@@ -11,12 +11,17 @@
 
 #include <stdio.h>
 
+_Static_assert(sizeof(struct rill__member) == sizeof(rill__list), "a member is a list node");
+
 static rill__list *member_list(rill_group *group)
 {
     return (rill__list *)(void *)&group->members;
 }
 
-_Static_assert(sizeof(struct rill__member) == sizeof(rill__list), "a member is a list node");
+static rill__list *spawner_list(rill_group *group)
+{
+    return (rill__list *)(void *)&group->spawners;
+}
 
 int rill_group_begin_with(const rill_group_opts *given)
 {
@@ -25,53 +30,71 @@ int rill_group_begin_with(const rill_group_opts *given)
     rill_group *group = opts.group;
     RILL__TRY(rill_scope_begin(&group->scope, .timeout = opts.timeout));
     rill__list_init(member_list(group));
+    rill__list_init(spawner_list(group));
+    group->ender = NULL;
     group->count = 0;
     group->limit = opts.limit;
-    group->waiter = NULL;
     group->error = NULL;
     group->code = 0;
     group->supervisor = opts.supervisor;
+    group->cut_short = false;
     group->open = true;
     return 0;
 }
+
+/* ---- places ---- */
+
+/* A task that waits for a place: lies on its stack. */
+struct spawner {
+    rill__list link; /* rill_group.spawners */
+    rill__task *task;
+};
+
+static rill__abort abort_spawner(void *arg)
+{
+    struct spawner *spawner = arg;
+    rill__list_remove(&spawner->link);
+    return RILL__ABORTED;
+}
+
+int rill__group_take_place(rill_group *group)
+{
+    if (!group->open)
+        return rill__fail(RILL_EINVAL, "spawn: the group has ended");
+    if (group->limit == 0 || group->count < group->limit) {
+        group->count++;
+        return 0;
+    }
+    struct spawner spawner = { .task = rill__current() };
+    rill__list_append(spawner_list(group), &spawner.link);
+    return rill__park("a place in the group", abort_spawner, &spawner);
+}
+
+/* The place goes straight to the one who has waited longest, so that nobody can come in between and
+ * the group cannot end meanwhile. */
+void rill__group_give_place(rill_group *group)
+{
+    rill__list *node = rill__list_pop(spawner_list(group));
+    if (node) {
+        rill__wake(rill__container(node, struct spawner, link)->task);
+        return;
+    }
+    group->count--;
+    if (group->count == 0 && group->ender) {
+        rill__task *ender = group->ender;
+        group->ender = NULL;
+        rill__wake(ender);
+    }
+}
+
+/* ---- members ---- */
 
 void rill__group_add(rill_group *group, rill__task *task)
 {
     task->group = group;
     rill__list_append(member_list(group), (rill__list *)(void *)&task->member);
-    group->count++;
     rill__scope_open(&task->root, &group->scope, task);
     task->scope = &task->root;
-}
-
-static rill__abort abort_wait(void *arg)
-{
-    rill_group *group = arg;
-    group->waiter = NULL;
-    return RILL__ABORTED;
-}
-
-static void wake_waiter(rill_group *group)
-{
-    rill__task *waiter = group->waiter;
-    group->waiter = NULL;
-    if (waiter)
-        rill__wake(waiter);
-}
-
-/* Waits until the group has a place free. A full group in a cancelled scope waits all the same:
- * every task runs, so that it can clean up after its argument. */
-int rill__group_wait_place(rill_group *group)
-{
-    if (!group->open)
-        return rill__fail(RILL_EINVAL, "spawn: the group has ended");
-    while (group->limit > 0 && group->count >= group->limit) {
-        if (group->waiter)
-            return rill__fail(RILL_EBUSY, "spawn: another task waits for a place in the group");
-        group->waiter = rill__current();
-        RILL__TRY(rill__park("a place in the group", abort_wait, group));
-    }
-    return 0;
 }
 
 static void keep_failure(rill_group *group, rill__task *task)
@@ -86,16 +109,15 @@ static void keep_failure(rill_group *group, rill__task *task)
 void rill__group_member_done(rill__task *task)
 {
     rill_group *group = task->group;
-    bool failed = task->result < 0 && task->result != RILL_ECANCELED;
-    if (failed && group->supervisor)
+    if (task->result == RILL_ECANCELED)
+        group->cut_short = true;
+    else if (task->result < 0 && group->supervisor)
         rill__task_report_unjoined(task);
-    else if (failed)
+    else if (task->result < 0)
         keep_failure(group, task);
     rill__list_remove((rill__list *)(void *)&task->member);
-    group->count--;
     rill__task_free(task);
-    if (group->count == 0 || (group->limit > 0 && group->count < group->limit))
-        wake_waiter(group);
+    rill__group_give_place(group);
 }
 
 void rill_group_cancel(rill_group *group, const char *reason)
@@ -103,22 +125,18 @@ void rill_group_cancel(rill_group *group, const char *reason)
     rill__scope_cancel(&group->scope, RILL__CAUSE_CANCEL, reason);
 }
 
-/* What the group as a whole returns, once all its tasks have ended. */
-static int outcome(rill_group *group, int rc)
+/* ---- the end ---- */
+
+/* What the group as a whole returns once all its tasks have ended and none of them failed. */
+static int outcome(const rill_group *group, int rc)
 {
-    bool from_outside = group->scope.origin && group->scope.origin != &group->scope;
-    rill__cause cause = (rill__cause)group->scope.cause;
-    if (rc < 0 && rc != RILL_ECANCELED)
-        return rc;
-    if (group->code < 0) {
-        rill__error_move(&group->error, &rill__current()->error);
-        return group->code;
-    }
-    if (from_outside)
+    const rill_scope *origin = group->scope.origin;
+    if (origin && origin != &group->scope)
         return rill__fail_canceled("group");
-    if (cause == RILL__CAUSE_DEADLINE)
+    rill__cause cause = (rill__cause)group->scope.cause;
+    if (cause == RILL__CAUSE_DEADLINE && (group->cut_short || rc == RILL_ECANCELED))
         return rill__fail(RILL_ETIMEDOUT, "group: the time was up");
-    return rc == RILL_ECANCELED && cause == RILL__CAUSE_CANCEL ? 0 : rc;
+    return cause == RILL__CAUSE_CANCEL && rc == RILL_ECANCELED ? 0 : rc;
 }
 
 int rill_group_end(rill_group *group, int rc)
@@ -127,18 +145,22 @@ int rill_group_end(rill_group *group, int rc)
     if (!group->open || rill__current()->scope != &group->scope)
         return rill__fail(RILL_EINVAL,
                           "group: ended twice, or before a scope that began inside it");
+    /* The caller's part failed, and not because a task had failed before. */
+    bool first = rc < 0 && rc != RILL_ECANCELED && group->code == 0;
     if (rc < 0)
         rill__scope_cancel(&group->scope, RILL__CAUSE_SIBLING, "the group's owner failed");
-    while (group->count > 0) {
-        if (group->waiter) {
-            rill_sleep(0); /* a member waits for a place to spawn another */
-            continue;
-        }
-        group->waiter = rill__current();
+    if (group->count > 0) {
+        group->ender = rill__current();
         rill__park("the tasks of its group", NULL, NULL);
     }
     group->open = false;
-    int result = outcome(group, rc);
+    int result = rc;
+    if (group->code < 0 && !first) {
+        rill__error_move(&group->error, &rill__current()->error);
+        result = group->code;
+    } else if (!first) {
+        result = outcome(group, rc);
+    }
     rill__error_free(&group->error);
     rill_scope_end(&group->scope, 0);
     return result;
@@ -193,21 +215,32 @@ static int spawn_element(rill_group *group, struct gather *gather, size_t index,
     return 0;
 }
 
+/* The elements from `first` on were never started. */
+static int leave_out(const rill_gather_opts *opts, size_t first, size_t count, int rc)
+{
+    for (size_t i = first; opts->errors && i < count; i++)
+        opts->errors[i] = failure_of(rc);
+    return rc;
+}
+
 int rill_gather_with(void *items, size_t count, size_t item_size, const rill_gather_opts *given)
 {
     rill_gather_opts opts;
     rill__opts_read(opts, given);
     rill_group group;
     struct gather gather = { items, item_size, opts.fn, opts.errors };
+    int rc = rill__checkpoint("gather");
+    if (rc < 0)
+        return leave_out(&opts, 0, count, rc);
     RILL__TRY(rill_group_begin(&group, .limit = opts.limit));
-    int rc = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (rc == 0)
-            rc = spawn_element(&group, &gather, i, &opts);
-        if (rc < 0 && opts.errors)
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        rc = spawn_element(&group, &gather, i, &opts);
+        if (rc == RILL_ECANCELED) {
+            leave_out(&opts, i, count, rc);
+        } else if (rc < 0 && opts.errors) { /* this one alone has failed */
             opts.errors[i] = failure_of(rc);
-        if (rc < 0 && !opts.errors)
-            break;
+            rc = 0;
+        }
     }
     return rill_group_end(&group, rc);
 }

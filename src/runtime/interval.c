@@ -38,22 +38,11 @@ static int sleep_until(uint64_t deadline, const char *what)
     return rill__park(what, abort_sleep, &sleeper);
 }
 
-static int yield(void)
-{
-    rill__loop *loop = rill__this_loop;
-    rill__task *task = loop->current;
-    if (rill__scope_is_cancelled(task->scope))
-        return rill__fail_canceled("sleep");
-    rill__task_make_ready(task);
-    rill__task_switch_away(loop, false);
-    return 0;
-}
-
 int rill_sleep(double seconds)
 {
-    RILL__TRY(rill__need_task("sleep"));
     if (seconds == 0)
-        return yield();
+        return rill__yield("sleep");
+    RILL__TRY(rill__need_task("sleep"));
     uint64_t span = seconds < 0 ? RILL__NEVER : rill__seconds_ns(seconds);
     return sleep_until(rill__after(clock_now(), span), "sleep");
 }
@@ -140,8 +129,14 @@ rill_task rill_every_with(double seconds, rill_task_fn *fn, const rill_every_opt
         return none;
     }
     *copy = every;
-    rill_task task =
-        rill_spawn(run_every, copy, .name = opts.name ? opts.name : "every", .group = opts.group);
+    rill_task task = rill_spawn_with(run_every, &(rill_spawn_opts){
+                                                    .size = sizeof(rill_spawn_opts),
+                                                    .arg = copy,
+                                                    .name = opts.name ? opts.name : "every",
+                                                    .group = opts.group,
+                                                    .file = opts.file,
+                                                    .line = opts.line,
+                                                });
     if (!task.id)
         rill__free(copy);
     return task;

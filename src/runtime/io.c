@@ -1,10 +1,13 @@
 /* I/O that waits: an op on the task's own stack, submitted, and the task parked until it is done.
  */
-#include "runtime/runtime.h"
+#include "runtime/runtime_internal.h"
 
 #include "base/fail.h"
 
 #include <errno.h>
+
+/* So many calls that need not wait, before other tasks have their turn. */
+#define INSTANT_OPS_MAX 64
 
 struct waiting_op {
     rill__op op;
@@ -23,14 +26,28 @@ static rill__abort abort_op(void *arg)
     return driver->ops->cancel(driver, op) ? RILL__ABORTED : RILL__ABORT_PENDING;
 }
 
+/* A task whose I/O never has to wait must not keep the loop to itself. A cancellation that comes
+ * meanwhile is for the next call: this one has its result. */
+static void share_thread(rill__task *task)
+{
+    if (++task->instant_ops < INSTANT_OPS_MAX)
+        return;
+    task->instant_ops = 0;
+    rill__task_make_ready(task);
+    rill__task_switch_away(task->loop, false);
+}
+
 /* Submits and waits. Nothing is begun inside a cancelled scope. */
 static int64_t wait_op(struct waiting_op *wait, const char *what)
 {
     RILL__TRY(rill__checkpoint(what));
     wait->op.done = op_done;
     wait->task = rill__current();
-    if (rill__submit(rill__loop_driver(), &wait->op))
+    if (rill__submit(rill__loop_driver(), &wait->op)) {
+        share_thread(wait->task);
         return wait->op.result;
+    }
+    wait->task->instant_ops = 0;
     RILL__TRY(rill__park(what, abort_op, &wait->op));
     return wait->op.result;
 }

@@ -30,7 +30,8 @@ typedef struct rill__job {
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t more;
-    rill__list jobs;
+    rill__list jobs; /* that no thread has taken */
+    int waiting;     /* how many these are */
     int threads, idle;
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER };
 
@@ -63,6 +64,7 @@ static rill__job *next_job(void)
     if (!node)
         return NULL;
     rill__job *job = rill__container(node, rill__job, link);
+    pool.waiting--;
     job->taken = true;
     return job;
 }
@@ -81,10 +83,25 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
+/* In the child of a fork the threads are gone. */
+static void reset_in_child(void)
+{
+    pthread_mutex_init(&pool.lock, NULL);
+    pthread_cond_init(&pool.more, NULL);
+    rill__list_init(&pool.jobs);
+    pool.waiting = pool.threads = pool.idle = 0;
+}
+
+static void init_pool(void)
+{
+    rill__list_init(&pool.jobs);
+    pthread_atfork(NULL, NULL, reset_in_child);
+}
+
 /* Starts one more thread when nobody is free for the job. With the lock held. */
 static bool ensure_thread(void)
 {
-    if (pool.idle > 0 || pool.threads >= THREADS_MAX)
+    if (pool.idle > pool.waiting || pool.threads >= THREADS_MAX)
         return true;
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
@@ -108,6 +125,7 @@ static rill__abort abort_job(void *arg)
     bool taken = job->taken;
     if (!taken) {
         rill__list_remove(&job->link);
+        pool.waiting--;
         atomic_fetch_sub(&job->loop->jobs, 1);
     }
     pthread_mutex_unlock(&pool.lock);
@@ -116,13 +134,14 @@ static rill__abort abort_job(void *arg)
 
 static int submit_job(rill__job *job)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, init_pool);
     pthread_mutex_lock(&pool.lock);
-    if (!pool.jobs.next)
-        rill__list_init(&pool.jobs);
     bool ok = ensure_thread();
     if (ok) {
         atomic_fetch_add(&job->loop->jobs, 1);
         rill__list_append(&pool.jobs, &job->link);
+        pool.waiting++;
         pthread_cond_signal(&pool.more);
     }
     pthread_mutex_unlock(&pool.lock);
@@ -135,8 +154,10 @@ int rill_to_thread(rill_task_fn *fn, void *arg)
     rill__job job = { .task = rill__current(), .loop = rill__this_loop, .fn = fn, .arg = arg };
     RILL__TRY(submit_job(&job));
     RILL__TRY(rill__park("a thread", abort_job, &job));
-    if (job.result < 0)
+    if (job.result < 0 && job.error)
         rill__error_move(&job.error, &job.task->error);
+    else if (job.result < 0)
+        rill__fail(job.result, "to_thread: %s", rill_code_text(job.result));
     rill__error_free(&job.error);
     return job.result;
 }

@@ -33,6 +33,9 @@ typedef rill__abort rill__abort_fn(void *arg);
  * stands inside a cancelled scope. Then abort has been called, and said RILL__ABORTED. */
 RILL_AWAITS int rill__park(const char *what, rill__abort_fn *abort, void *arg);
 
+/* Lets every task run that is ready. Returns 0, RILL_ECANCELED or RILL_ENOTASK. */
+RILL_AWAITS int rill__yield(const char *what);
+
 /* Makes a parked task ready. Only once a park, only while it is parked, only on its own loop. */
 void rill__wake(struct rill__task *task);
 

@@ -62,7 +62,9 @@ struct rill__task {
     rill__task *parent; /* who cancels and awaits it at its end; NULL for a group's, or detached */
     rill__list sibling; /* in the parent's children, or the loop's background */
     rill__list children;
-    rill__task *awaits_children; /* itself, while it waits for them */
+    bool awaits_children; /* parked until one of them has gone */
+    unsigned instant_ops; /* I/O in a row that did not have to wait */
+    unsigned refusals;    /* waits in a row that failed at once, for a cancellation */
     rill__list joiners;
     rill_scope root;
     const char *file;
@@ -132,8 +134,11 @@ static inline bool rill__scope_is_cancelled(const rill_scope *scope)
 }
 
 /* ---- group.c ---- */
+/* Takes a place for one more task, and waits for it when the group is full. The place is given back
+ * when the task has ended, or by the second function when none was made. */
+RILL_AWAITS int rill__group_take_place(rill_group *group);
+void rill__group_give_place(rill_group *group);
 void rill__group_add(rill_group *group, rill__task *task);
-int rill__group_wait_place(rill_group *group);
 /* A member ended: its result is taken into account, and the task freed. */
 void rill__group_member_done(rill__task *task);
 

@@ -174,7 +174,8 @@ void rill_scope_cancel(rill_scope *scope, const char *reason)
 
 void rill_scope_set_timeout(rill_scope *scope, double seconds)
 {
-    rill__scope_set_deadline(scope, deadline_after(seconds));
+    if (scope->task) /* not once it has ended */
+        rill__scope_set_deadline(scope, deadline_after(seconds));
 }
 
 bool rill_cancelled(void)
@@ -194,8 +195,9 @@ int rill_within(double seconds, rill_task_fn *fn, void *arg)
     rill_scope scope;
     /* Zero means default elsewhere; here it means no time at all. */
     RILL__TRY(rill_scope_begin(&scope));
-    rill_scope_set_timeout(&scope, seconds > 0 ? seconds : 0);
-    if (!(seconds > 0))
+    if (seconds > 0)
+        rill_scope_set_timeout(&scope, seconds);
+    else if (seconds != RILL_FOREVER)
         rill__scope_cancel(&scope, RILL__CAUSE_DEADLINE, "deadline");
     return rill_scope_end(&scope, fn(arg));
 }

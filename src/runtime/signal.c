@@ -84,6 +84,7 @@ void rill__overflow_guard_leave(void)
 static int guarded_loops;
 static struct sigaction old_segv, old_bus;
 static __thread void *alt_stack;
+static __thread stack_t old_alt_stack; /* the user's, perhaps */
 
 /* Async-signal-safe text building: a fixed buffer, cut when full. */
 struct line {
@@ -137,6 +138,8 @@ static void on_fault(int number, siginfo_t *info, void *context)
         tell_overflow(task);
     /* The access is done again, and meets whoever handled the signal before us. */
     sigaction(number, number == SIGSEGV ? &old_segv : &old_bus, NULL);
+    if (info->si_code <= 0) /* there was none: somebody sent the signal */
+        raise(number);
 }
 
 void rill__overflow_guard_enter(void)
@@ -145,7 +148,7 @@ void rill__overflow_guard_enter(void)
     if (!alt_stack)
         return;
     stack_t stack = { .ss_sp = alt_stack, .ss_size = ALT_STACK_SIZE };
-    sigaltstack(&stack, NULL);
+    sigaltstack(&stack, &old_alt_stack);
     if (__atomic_fetch_add(&guarded_loops, 1, __ATOMIC_SEQ_CST) > 0)
         return;
     struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
@@ -162,8 +165,7 @@ void rill__overflow_guard_leave(void)
         sigaction(SIGSEGV, &old_segv, NULL);
         sigaction(SIGBUS, &old_bus, NULL);
     }
-    stack_t none = { .ss_flags = SS_DISABLE };
-    sigaltstack(&none, NULL);
+    sigaltstack(&old_alt_stack, NULL);
     rill__free(alt_stack);
     alt_stack = NULL;
 }

@@ -33,13 +33,14 @@ struct rill__slab {
     rill__list link; /* rill__stack_class.slabs */
     char *base;
     rill__stack_class *class;
-    int live; /* stacks of it in use */
+    int live;              /* stacks of it in use */
+    long protected_guards; /* guards of it that are mappings of their own */
     unsigned valgrind_ids[SLAB_STACKS];
     rill__stack stacks[SLAB_STACKS];
 };
 
 static const size_t class_sizes[RILL__STACK_CLASSES] = { (size_t)64 << 10, RILL__STACK_DEFAULT,
-                                                         (size_t)1 << 20, (size_t)8 << 20 };
+                                                         (size_t)1 << 20, RILL__STACK_MAX };
 
 void rill__stack_pool_init(rill__stack_pool *pool)
 {
@@ -66,31 +67,46 @@ static bool madvise_guard(char *at, size_t len)
     return rc == 0;
 }
 
-/* A guard by mprotect splits mappings: two more a stack. Half of the process's allowance may go. */
-static bool mapping_budget_left(void)
+/* How many guards by mprotect there may be: each splits mappings, two more a stack, and half of the
+ * process's allowance may go. */
+static long guards_allowed(void)
 {
-    static long budget = -1;
-    if (budget < 0) {
-        long max = 65530;
-        FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
-        if (file) {
-            if (fscanf(file, "%ld", &max) != 1)
-                max = 65530;
-            fclose(file);
-        }
-        __atomic_store_n(&budget, max / 2, __ATOMIC_RELAXED);
+    static long allowed;
+    long count = __atomic_load_n(&allowed, __ATOMIC_RELAXED);
+    if (count > 0)
+        return count;
+    long max_mappings = 65530;
+    FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
+    if (file) {
+        if (fscanf(file, "%ld", &max_mappings) != 1)
+            max_mappings = 65530;
+        fclose(file);
     }
-    return __atomic_sub_fetch(&budget, 2, __ATOMIC_RELAXED) > 0;
+    count = max_mappings / 4 + 1;
+    __atomic_store_n(&allowed, count, __ATOMIC_RELAXED);
+    return count;
 }
 
-static void install_guard(char *at, size_t len)
+static long protected_guards; /* of the whole process, by mprotect */
+bool rill__stack_madvise_off;
+
+static bool mprotect_guard(char *at, size_t len)
+{
+    if (__atomic_add_fetch(&protected_guards, 1, __ATOMIC_RELAXED) <= guards_allowed() &&
+        mprotect(at, len, PROT_NONE) == 0)
+        return true;
+    __atomic_sub_fetch(&protected_guards, 1, __ATOMIC_RELAXED);
+    return false;
+}
+
+static void install_guard(struct rill__slab *slab, char *at, size_t len)
 {
     static bool told;
-    if (madvise_guard(at, len))
+    if (!rill__stack_madvise_off && madvise_guard(at, len))
         return;
-    if (mapping_budget_left() && mprotect(at, len, PROT_NONE) == 0)
-        return;
-    if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
+    if (mprotect_guard(at, len))
+        slab->protected_guards++;
+    else if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
         rill_log(RILL_LOG_WARN, "stack",
                  "no more guard pages: raise vm.max_map_count to have every stack guarded");
 }
@@ -109,7 +125,7 @@ static void lay_out(struct rill__slab *slab, size_t size)
     size_t guard = guard_size(size);
     for (int i = SLAB_STACKS - 1; i >= 0; i--) {
         char *low = slab->base + (size_t)i * size;
-        install_guard(low, guard);
+        install_guard(slab, low, guard);
         slab->stacks[i] = (rill__stack){
             .slab = slab,
             .bottom = low + guard,
@@ -145,6 +161,7 @@ static void free_slab(struct rill__slab *slab)
     for (int i = 0; i < SLAB_STACKS; i++)
         VALGRIND_STACK_DEREGISTER(slab->valgrind_ids[i]);
     rill__list_remove(&slab->link);
+    __atomic_sub_fetch(&protected_guards, slab->protected_guards, __ATOMIC_RELAXED);
     munmap(slab->base, slab->class->size * SLAB_STACKS);
     rill__free(slab);
 }

@@ -12,6 +12,7 @@
 #include "base/list.h"
 
 #define RILL__STACK_DEFAULT ((size_t)256 << 10)
+#define RILL__STACK_MAX ((size_t)8 << 20)
 #define RILL__STACK_CLASSES 4
 
 typedef struct rill__stack {
@@ -32,6 +33,9 @@ typedef struct rill__stack_pool {
     rill__stack_class classes[RILL__STACK_CLASSES];
     size_t live; /* stacks handed out */
 } rill__stack_pool;
+
+/* Does without MADV_GUARD_INSTALL, as on an older kernel. For tests. */
+extern bool rill__stack_madvise_off;
 
 void rill__stack_pool_init(rill__stack_pool *pool);
 /* All stacks must have been given back. */

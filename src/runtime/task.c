@@ -10,11 +10,13 @@
 #include "runtime/runtime_internal.h"
 
 #include <rill/log.h>
-#include <stdio.h>
 
 /* So many switches in a row before the loop looks at I/O and timers again. */
 #define SWITCHES_PER_TURN 128
 #define SLOT_NONE UINT32_MAX
+/* So many calls in a row may fail for a cancellation at no cost, and so many before it is told. */
+#define REFUSALS_FREE 64
+#define REFUSALS_REPORTED 10000u
 
 /* ---- handles ---- */
 
@@ -82,16 +84,28 @@ static void set_name(rill__task *task, const char *name)
     task->name[len] = '\0';
 }
 
+static rill__task *fail_stack(const rill_spawn_opts *opts)
+{
+    const char *name = opts->name ? opts->name : "task";
+    if (opts->stack > RILL__STACK_MAX)
+        rill__fail(RILL_EINVAL, "spawn '%s': a stack has at most %zu bytes, not %zu", name,
+                   RILL__STACK_MAX, opts->stack);
+    else
+        rill__fail(RILL_ENOMEM, "spawn '%s': out of memory for its stack", name);
+    return NULL;
+}
+
 rill__task *rill__task_new(rill__loop *loop, rill_task_fn *fn, const rill_spawn_opts *opts)
 {
     rill__stack *stack = rill__stack_get(&loop->stacks, opts->stack);
     if (!stack)
-        return NULL;
+        return fail_stack(opts);
     char *top = stack->top - aligned(sizeof(rill__task));
     rill__task *task = (rill__task *)(void *)top;
     memset(task, 0, offsetof(rill__task, root));
     if (!take_slot(loop, task)) {
         rill__stack_put(&loop->stacks, stack);
+        rill__fail_nomem();
         return NULL;
     }
     task->loop = loop;
@@ -136,12 +150,12 @@ rill_task rill_spawn_with(rill_task_fn *fn, const rill_spawn_opts *given)
         rill__fail(RILL_ENOTASK, "spawn: called outside a task");
         return (rill_task){ 0 };
     }
-    if (opts.group && rill__group_wait_place(opts.group) < 0)
+    if (opts.group && rill__group_take_place(opts.group) < 0)
         return (rill_task){ 0 };
     rill__task *task = rill__task_new(loop, fn, &opts);
     if (!task) {
-        rill__fail(RILL_ENOMEM, "spawn %s: out of memory for its stack",
-                   opts.name ? opts.name : "task");
+        if (opts.group)
+            rill__group_give_place(opts.group);
         return (rill_task){ 0 };
     }
     if (opts.group)
@@ -156,10 +170,8 @@ rill_task rill__spawn_now(rill_task_fn *fn, const rill_spawn_opts *opts)
 {
     rill__loop *loop = rill__this_loop;
     rill__task *task = rill__task_new(loop, fn, opts);
-    if (!task) {
-        rill__fail_nomem();
+    if (!task)
         return (rill_task){ 0 };
-    }
     adopt(loop, task, NULL);
     rill_task handle = { task->id };
     if (loop->current) { /* not from the loop after all: a task closed what called back */
@@ -245,10 +257,29 @@ int rill__need_task(const char *what)
     return rill__current() ? 0 : rill__fail(RILL_ENOTASK, "%s: called outside a task", what);
 }
 
+/* Code that tries again whatever the error is would keep the thread for ever inside a cancelled
+ * scope. So after some refusals in a row each further one lets the others run, and it is reported
+ * once. */
+static int refuse(const char *what)
+{
+    rill__task *task = rill__current();
+    task->refusals++;
+    if (task->refusals > REFUSALS_FREE) {
+        rill__task_make_ready(task);
+        rill__task_switch_away(task->loop, false);
+    }
+    if (task->refusals == REFUSALS_REPORTED)
+        rill_log(RILL_LOG_WARN, "task",
+                 "'%s' (%s:%d) ignores that it is cancelled: %s tried %u "
+                 "times",
+                 task->name, task->file ? task->file : "?", task->line, what, REFUSALS_REPORTED);
+    return rill__fail_canceled(what);
+}
+
 int rill__checkpoint(const char *what)
 {
     RILL__TRY(rill__need_task(what));
-    return rill_cancelled() ? rill__fail_canceled(what) : 0;
+    return rill_cancelled() ? refuse(what) : 0;
 }
 
 int rill__park(const char *what, rill__abort_fn *abort, void *arg)
@@ -257,7 +288,7 @@ int rill__park(const char *what, rill__abort_fn *abort, void *arg)
     rill__task *task = loop->current;
     if (abort && rill__scope_is_cancelled(task->scope)) {
         if (abort(arg) == RILL__ABORTED)
-            return rill__fail_canceled(what);
+            return refuse(what);
         abort = NULL;
     }
     task->abort = abort;
@@ -266,7 +297,21 @@ int rill__park(const char *what, rill__abort_fn *abort, void *arg)
     task->aborted = false;
     task->state = RILL__PARKED;
     rill__task_switch_away(loop, false);
-    return task->aborted ? rill__fail_canceled(what) : 0;
+    if (task->aborted)
+        return rill__fail_canceled(what);
+    task->refusals = 0;
+    return 0;
+}
+
+int rill__yield(const char *what)
+{
+    RILL__TRY(rill__checkpoint(what));
+    rill__loop *loop = rill__this_loop;
+    rill__task *task = loop->current;
+    task->refusals = 0;
+    rill__task_make_ready(task);
+    rill__task_switch_away(loop, false);
+    return 0;
 }
 
 void rill__wake(rill__task *task)
@@ -287,6 +332,15 @@ void rill__task_report_unjoined(const rill__task *task)
              task->file ? task->file : "?", task->line, message);
 }
 
+/* A child has left the list that its parent may be waiting for. */
+static void wake_parent(rill__task *parent)
+{
+    if (!parent || !parent->awaits_children)
+        return;
+    parent->awaits_children = false;
+    rill__wake(parent);
+}
+
 /* Ends the tasks that this one spawned and did not join. */
 static void end_children(rill__task *task)
 {
@@ -302,19 +356,22 @@ static void end_children(rill__task *task)
             rill__task_free(child);
             continue;
         }
-        task->awaits_children = task;
+        task->awaits_children = true;
         rill__park("the tasks it spawned", NULL, NULL);
-        task->awaits_children = NULL;
     }
 }
 
-static void copy_error(const rill__task *from, rill__task *to)
+/* Gives the task's error to one who joins it. A task may fail without having made one. */
+static void hand_error(const rill__task *from, rill__task *to)
 {
-    if (from->result >= 0 || !from->error)
+    if (from->result >= 0)
         return;
     rill_error **owner = rill__error_owner;
     rill__error_owner = &to->error;
-    *rill__error_slot() = *from->error;
+    if (from->error)
+        *rill__error_slot() = *from->error;
+    else
+        rill__fail(from->result, "task '%s': %s", from->name, rill_code_text(from->result));
     rill__error_owner = owner;
 }
 
@@ -325,7 +382,7 @@ static bool wake_joiners(rill__task *task)
     for (rill__list *node; (node = rill__list_pop(&task->joiners));) {
         rill__joiner *joiner = rill__container(node, rill__joiner, link);
         joiner->result = task->result;
-        copy_error(task, joiner->task);
+        hand_error(task, joiner->task);
         rill__wake(joiner->task);
         joined = true;
     }
@@ -341,18 +398,27 @@ static void settle(rill__task *task)
         return;
     }
     bool joined = wake_joiners(task);
-    if (joined && !task->kept) {
-        rill__task_free(task);
-    } else if (task->kept) {
+    if (task->kept)
         return;
-    } else if (task->detached) {
+    rill__task *parent = task->parent;
+    if (!joined && task->detached)
         rill__task_report_unjoined(task);
+    if (joined || task->detached)
         rill__task_free(task);
-    } else if (task->parent->awaits_children) {
-        rill__task *parent = task->parent;
-        parent->awaits_children = NULL;
-        rill__wake(parent);
-    }
+    wake_parent(parent);
+}
+
+/* A scope lies in a frame that is gone once the function has returned: its timer and its place in
+ * the tree would soon be other data. There is no going on from here. */
+static void check_scopes_ended(const rill__task *task)
+{
+    if (task->scope == &task->root)
+        return;
+    rill_log(RILL_LOG_ERROR, "task",
+             "'%s' (%s:%d) returned inside a scope or group: every "
+             "rill_scope_begin needs its rill_scope_end",
+             task->name, task->file ? task->file : "?", task->line);
+    assert(!"a task returned inside a scope");
 }
 
 void rill__task_entry(void *arg)
@@ -361,11 +427,7 @@ void rill__task_entry(void *arg)
     rill__loop *loop = task->loop;
     rill__context_arrived();
     int rc = task->fn(task->arg);
-    while (task->scope != &task->root) { /* a scope that was never ended */
-        rill_scope *scope = task->scope;
-        task->scope = scope->parent;
-        rill__scope_close(scope);
-    }
+    check_scopes_ended(task);
     end_children(task);
     task->result = rc;
     settle(task);
@@ -397,14 +459,15 @@ int rill_join(rill_task handle)
         return stale("join");
     if (task == current)
         return rill__fail(RILL_EDEADLOCK, "join: a task cannot wait for its own end");
-    if (task->group || task->detached)
-        return rill__fail(RILL_EINVAL, "join '%s': it is %s", task->name,
-                          task->group ? "collected by its group" : "detached");
+    if (task->group)
+        return rill__fail(RILL_EINVAL, "join '%s': its group collects it", task->name);
+    if (task->detached)
+        return stale("join");
     if (task->state == RILL__DONE) {
         int result = task->result;
-        if (result < 0)
-            rill__error_move(&task->error, &current->error);
-        rill__task_free(task);
+        hand_error(task, current);
+        if (!task->kept)
+            rill__task_free(task);
         return result;
     }
     rill__joiner joiner = { .task = current };
@@ -416,8 +479,9 @@ int rill_join(rill_task handle)
 int rill_detach(rill_task handle)
 {
     rill__task *task = rill__task_find(handle);
-    if (!task || task->group || task->detached)
+    if (!task || task->group || task->detached || task->kept)
         return stale("detach");
+    rill__task *parent = task->parent;
     if (task->state == RILL__DONE) {
         rill__task_report_unjoined(task);
         rill__task_free(task);
@@ -428,6 +492,7 @@ int rill_detach(rill_task handle)
     task->parent = NULL;
     task->detached = true;
     rill__list_append(&task->loop->background, &task->sibling);
+    wake_parent(parent);
     return 0;
 }
 
