@@ -55,6 +55,10 @@ int rill__fail_canceled(const char *what);
  * ends. The caller gets control back either way. The task belongs to the loop's background. */
 rill_task rill__spawn_now(rill_task_fn *fn, const rill_spawn_opts *opts);
 
+/* Cancels the tasks that the running one spawned and did not join, and waits for them: for who has
+ * to do more after them. The end of a task does so by itself. */
+RILL_AWAITS void rill__end_children(void);
+
 /* ---- queues of waiting tasks: first come, first served ---- */
 
 typedef struct rill__waitq {

@@ -341,9 +341,9 @@ static void wake_parent(rill__task *parent)
     rill__wake(parent);
 }
 
-/* Ends the tasks that this one spawned and did not join. */
-static void end_children(rill__task *task)
+void rill__end_children(void)
 {
+    rill__task *task = rill__current();
     rill__list_each(node, &task->children) {
         rill__task *child = rill__container(node, rill__task, sibling);
         rill__scope_cancel(&child->root, RILL__CAUSE_SHUTDOWN,
@@ -428,7 +428,7 @@ void rill__task_entry(void *arg)
     rill__context_arrived();
     int rc = task->fn(task->arg);
     check_scopes_ended(task);
-    end_children(task);
+    rill__end_children();
     task->result = rc;
     settle(task);
     rill__task_switch_away(loop, true);
