@@ -46,7 +46,9 @@ struct rill__op {
         struct {
             void *ptr; /* NULL: borrow when data is there */
             size_t len;
-            void *(*borrow)(rill__op *op, size_t *ret_len); /* NULL return: -ENOMEM */
+            /* NULL return: -ENOMEM. The buffer is the op's only once it has completed with more
+             * than 0 bytes: until then another op may be given the same one. */
+            void *(*borrow)(rill__op *op, size_t *ret_len);
         } recv;
         struct {
             const struct iovec *iov;
