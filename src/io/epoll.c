@@ -72,7 +72,10 @@ static int64_t try_send(rill__op *op)
         .msg_iov = (struct iovec *)op->send.iov,
         .msg_iovlen = (size_t)op->send.count,
     };
-    ssize_t n = sendmsg(op->handle->fd, &message, MSG_NOSIGNAL);
+    /* One buffer is the common case, and send has less to look at. */
+    ssize_t n = op->send.count == 1 ? send(op->handle->fd, op->send.iov->iov_base,
+                                           op->send.iov->iov_len, MSG_NOSIGNAL)
+                                    : sendmsg(op->handle->fd, &message, MSG_NOSIGNAL);
     return n < 0 ? -errno : n;
 }
 
