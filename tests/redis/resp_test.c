@@ -4,37 +4,10 @@
 #include "base/fail.h"
 #include "harness.h"
 #include "redis/resp.h"
+#include "render.h"
 
-#include <hiredis/hiredis.h>
 #include <malloc.h>
 #include <stdlib.h>
-
-/* Writes a reply as text: status +OK, error -ERR, text "x", number 7, nil, arrays [ … ]. */
-static void render(rill__buf *out, const redisReply *reply)
-{
-    switch (reply->type) {
-    case REDIS_REPLY_NIL:
-        rill__buf_puts(out, "nil");
-        break;
-    case REDIS_REPLY_INTEGER:
-        rill__buf_printf(out, "%lld", reply->integer);
-        break;
-    case REDIS_REPLY_ARRAY:
-        rill__buf_putc(out, '[');
-        for (size_t i = 0; i < reply->elements; i++) {
-            rill__buf_puts(out, i ? " " : "");
-            render(out, reply->element[i]);
-        }
-        rill__buf_putc(out, ']');
-        break;
-    default:
-        rill__buf_puts(out, reply->type == REDIS_REPLY_STATUS  ? "+"
-                            : reply->type == REDIS_REPLY_ERROR ? "-"
-                                                               : "\"");
-        rill__buf_append(out, reply->str, reply->len);
-        rill__buf_puts(out, reply->type == REDIS_REPLY_STRING ? "\"" : "");
-    }
-}
 
 /* Takes out all replies that are complete. Returns 0 or the code of the refusal. */
 static int drain(rill__resp *resp, rill__buf *out)
@@ -43,7 +16,7 @@ static int drain(rill__resp *resp, rill__buf *out)
     int rc;
     while ((rc = rill__resp_next(resp, &reply)) > 0) {
         rill__buf_puts(out, out->len ? " " : "");
-        render(out, reply);
+        render_reply(out, reply);
         freeReplyObject(reply);
     }
     if (rc < 0)
