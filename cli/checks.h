@@ -38,15 +38,15 @@
  *       "first": 1699990000000,        the first check that is counted, or null
  *       "uptime": { "window": 97.5,    percent of the last CHECKS_KEPT checks, or null
  *                   "total": 97.857 }, percent of all, or null
- *       "history": [ [1700000000000, 12.3, 1], … ]    time, ms, ok; oldest first, at most
- *                                      CHECKS_KEPT; only in the list
+ *       "history": [ 12.3, null, … ]   only in the list: the durations of the last CHECKS_KEPT
+ *                                      checks in ms, oldest first, null for one that failed
  *     }
  *
  * ERROR: { "class": "connect_refused", "message": "connect …: connection refused", "time": … }
  *
  * The page's event stream (/api/events): an event "check" carries one CHECK without "history" (the
- * reader appends time, ms, ok itself, and knows by "checks" whether it has seen it already); an
- * event "trouble" carries { "trouble": null or text } (checks_trouble_json).
+ * reader appends "ms" itself, or null when "error" is set, and knows by "checks" whether it has seen
+ * it already); an event "trouble" carries { "trouble": null or text } (checks_trouble_json).
  */
 #ifndef RILL_CLI_CHECKS_H
 #define RILL_CLI_CHECKS_H

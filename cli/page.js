@@ -1,5 +1,6 @@
-// The live page: loads the list, then follows the events. Texts from outside reach the document by
-// textContent and setAttribute only.
+// The live page of `rill watch`; the data it reads are described in checks.h.
+// It loads the list, then follows the events. Texts from outside reach the document by textContent
+// and setAttribute only.
 "use strict";
 
 const KEPT = 120; // points a line has, as many as the server keeps
@@ -69,7 +70,7 @@ function setText(node, text) {
 // ---- the plot ----
 
 function plotPaths(history) {
-  const top = Math.max(1, ...history.filter((point) => point[2]).map((point) => point[1]));
+  const top = Math.max(1, ...history.filter((ms) => ms !== null));
   const slots = Math.max(SLOTS_MIN, history.length);
   const step = WIDTH / (slots - 1);
   const first = slots - history.length;
@@ -85,9 +86,9 @@ function plotPaths(history) {
     }
     run = [];
   };
-  history.forEach(([, ms, ok], i) => {
+  history.forEach((ms, i) => {
     const x = +((first + i) * step).toFixed(1);
-    if (ok) {
+    if (ms !== null) {
       run.push(`${x} ${+(HEIGHT - (ms / top) * (HEIGHT - 4)).toFixed(1)}`);
       return;
     }
@@ -100,7 +101,7 @@ function plotPaths(history) {
 
 function drawPlot(row) {
   const { history } = row.check;
-  const good = history.filter((point) => point[2]).map((point) => point[1]);
+  const good = history.filter((ms) => ms !== null);
   const failed = history.length - good.length;
   const paths = plotPaths(history);
   for (const name in paths) row.$[name].setAttribute("d", paths[name]);
@@ -284,7 +285,7 @@ function takeCheck(check) {
   const row = rows.get(check.url);
   if (!row || check.checks <= row.check.checks) return;
   const { history, state } = row.check;
-  history.push([check.time, check.ms, check.error ? 0 : 1]);
+  history.push(check.error ? null : check.ms);
   if (history.length > KEPT) history.splice(0, history.length - KEPT);
   if (check.state !== state && state !== "pending") announce(check);
   row.check = { ...check, history };

@@ -64,8 +64,8 @@ class Check:
             last_error=problem or shown["last_error"], checks=shown["checks"] + 1,
             streak=shown["streak"] + 1 if went_on else 1, since=shown["since"] if went_on else at,
             failures=shown["failures"] + failed, first=shown["first"] or at)
-        self.history = (self.history + [[at, ms, 0 if failed else 1]])[-KEPT:]
-        good = sum(point[2] for point in self.history)
+        self.history = (self.history + [None if failed else ms])[-KEPT:]
+        good = sum(point is not None for point in self.history)
         shown["uptime"] = {"window": 100 * good / len(self.history),
                            "total": 100 * (1 - shown["failures"] / shown["checks"])}
 

@@ -104,8 +104,8 @@ class Page(peer.TestCase):
         self.assertEqual(self.text(urls[0], ".name"), HOSTILE)
         self.assertFalse(self.page.run(ROW + "return row.querySelector('a').hasAttribute('href')",
                                        urls[1]))
-        self.assertEqual(self.page.run("return document.querySelectorAll('img, main script').length"),
-                         0)
+        planted = "return document.querySelectorAll('img, main script').length"
+        self.assertEqual(self.page.run(planted), 0)
         self.assertEqual(self.page.run("return document.documentElement.scrollWidth"), 360)
         self.assertEqual(self.page.console(), [])
 
@@ -126,8 +126,8 @@ class Page(peer.TestCase):
         self.open()
         self.wait_state(A, "up")
         self.steer(forget=True, add={"url": B}, away=0.1)
-        self.page.wait(ROW + "return row && !document.querySelector(`[data-url='${arguments[1]}']`)",
-                       B, A, seconds=15)
+        urls = "return [...document.querySelectorAll('li[data-url]')].map(r => r.dataset.url)"
+        peer.wait_until(lambda: self.page.run(urls) == [B], 15, "the new list")
         self.steer(check={"url": B, "ms": 7})
         self.wait_state(B, "up")
 

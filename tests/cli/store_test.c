@@ -338,6 +338,10 @@ TEST(a_file_without_our_tables_is_reported)
     CHECK_INT(add_one(store, "http://a/", 1, true), STORE_CORRUPT);
     CHECK_CONTAINS(error.message, "no such table");
     CHECK_INT(count_rows(path, "SELECT count(*) FROM endpoints"), 0);
+    /* The failed batch holds no lock. */
+    REQUIRE(sqlite3_open(path, &other) == SQLITE_OK);
+    CHECK_INT(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(other);
     store_close(store);
 }
 
