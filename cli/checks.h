@@ -45,8 +45,8 @@
  * ERROR: { "class": "connect_refused", "message": "connect …: connection refused", "time": … }
  *
  * The page's event stream (/api/events): an event "check" carries one CHECK without "history"; the
- * reader appends "ms" itself, or null when "error" is set, and knows by "checks" whether it has seen
- * it already. An event "trouble" carries { "trouble": null or text } (checks_trouble_json).
+ * reader appends "ms" itself, or null when "error" is set, and knows by "checks" whether it has
+ * seen it already. An event "trouble" carries { "trouble": null or text } (checks_trouble_json).
  */
 #ifndef RILL_CLI_CHECKS_H
 #define RILL_CLI_CHECKS_H
