@@ -94,7 +94,6 @@ void rill__group_add(rill_group *group, rill__task *task)
     task->group = group;
     rill__list_append(member_list(group), (rill__list *)(void *)&task->member);
     rill__scope_open(&task->root, &group->scope, task);
-    task->scope = &task->root;
 }
 
 static void keep_failure(rill_group *group, rill__task *task)

@@ -216,7 +216,6 @@ int rill_run(rill_task_fn *fn, void *arg)
     }
     loop->main_task = task;
     rill__scope_open(&task->root, &loop->root, task);
-    task->scope = &task->root;
     task->kept = true;
     rill__signals_install(loop);
     rill__overflow_guard_enter();

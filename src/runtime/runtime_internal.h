@@ -49,9 +49,12 @@ struct rill__task {
     rill_error *error;
     rill__state state;
     int result;
-    bool aborted;  /* it was woken by a cancellation */
-    bool detached; /* nobody will join it */
-    bool kept;     /* the first task: freed by rill_run */
+    bool aborted;         /* it was woken by a cancellation */
+    bool detached;        /* nobody will join it */
+    bool kept;            /* the first task: freed by rill_run */
+    bool awaits_children; /* parked until one of them has gone */
+    unsigned instant_ops; /* I/O in a row that did not have to wait */
+    unsigned refusals;    /* waits in a row that failed at once, for a cancellation */
     rill_task_fn *fn;
     void *arg;
     rill__stack *stack;
@@ -62,9 +65,6 @@ struct rill__task {
     rill__task *parent; /* who cancels and awaits it at its end; NULL for a group's, or detached */
     rill__list sibling; /* in the parent's children, or the loop's background */
     rill__list children;
-    bool awaits_children; /* parked until one of them has gone */
-    unsigned instant_ops; /* I/O in a row that did not have to wait */
-    unsigned refusals;    /* waits in a row that failed at once, for a cancellation */
     rill__list joiners;
     rill_scope root;
     const char *file;

@@ -104,7 +104,7 @@ void rill__scope_cancel(rill_scope *scope, rill__cause cause, const char *reason
 {
     if (scope->origin)
         return; /* the first reason is kept */
-    scope->cause = cause;
+    scope->cause = (int)cause;
     snprintf(scope->reason, sizeof scope->reason, "%s", reason ? reason : "");
     bool down = true;
     for (rill_scope *at = scope; at; at = walk(scope, at, down)) {
@@ -136,17 +136,17 @@ void rill__scope_set_deadline(rill_scope *scope, uint64_t deadline)
 
 int rill_scope_begin_with(const rill_scope_opts *given)
 {
-    rill_scope_opts opts;
-    rill__opts_read(opts, given);
+    rill_scope_opts room;
+    const rill_scope_opts *opts = rill__opts_view(given, &room, sizeof room);
     RILL__TRY(rill__need_task("scope"));
     rill__task *task = rill__current();
-    rill__scope_open(opts.scope, task->scope, task);
-    task->scope = opts.scope;
-    opts.scope->shield = opts.shield;
-    if (opts.shield)
-        opts.scope->origin = NULL;
-    if (opts.timeout != 0)
-        rill__scope_set_deadline(opts.scope, deadline_after(opts.timeout));
+    rill__scope_open(opts->scope, task->scope, task);
+    task->scope = opts->scope;
+    opts->scope->shield = opts->shield;
+    if (opts->shield)
+        opts->scope->origin = NULL;
+    if (opts->timeout != 0)
+        rill__scope_set_deadline(opts->scope, deadline_after(opts->timeout));
     return 0;
 }
 

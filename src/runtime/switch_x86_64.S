@@ -1,5 +1,8 @@
 /* The switch between stacks, x86-64 System V: callee-saved registers go to the stack that is left.
- * The floating-point control words are not saved: tasks share them, as functions do. */
+ * The floating-point control words are not saved: tasks share them, as functions do.
+ *
+ * It goes on by a jump, not a return: the processor predicts a return to be to where the last call
+ * came from, which is wrong here, and then for the returns after it too. */
     .text
 
 /* void rill__switch(void **ret_sp, void *sp): saves the stack pointer to *ret_sp, continues on sp. */
@@ -36,7 +39,10 @@ rill__switch:
     .cfi_adjust_cfa_offset -8
     popq %rbp
     .cfi_adjust_cfa_offset -8
-    ret
+    popq %rcx
+    .cfi_adjust_cfa_offset -8
+    .cfi_register rip, rcx
+    notrack jmp *%rcx
     .cfi_endproc
     .size rill__switch, . - rill__switch
 

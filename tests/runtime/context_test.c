@@ -132,7 +132,7 @@ static int unwind_all(void *arg)
     pthread_exit(NULL);
 }
 
-static int run_unwind_all(void)
+UNUSED static int run_unwind_all(void)
 {
     return rill_run(unwind_all, NULL);
 }

@@ -197,7 +197,7 @@ static int touch_null(void *arg)
     return *nowhere;
 }
 
-static int run_touch_null(void)
+UNUSED static int run_touch_null(void)
 {
     return rill_run(touch_null, NULL);
 }
@@ -209,7 +209,7 @@ static int send_segv(void *arg)
     return rill_sleep(0.1);
 }
 
-static int run_send_segv(void)
+UNUSED static int run_send_segv(void)
 {
     return rill_run(send_segv, NULL);
 }
