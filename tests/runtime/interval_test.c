@@ -21,7 +21,7 @@ TASK_TEST(sleep_is_never_shorter)
         CHECK_INT(rill_sleep(spans[i]), 0);
         double took = rill_now() - start;
         CHECK(took >= spans[i] * (1 - 1e-12));
-        CHECK(took < spans[i] + 0.05);
+        CHECK(took < spans[i] + 0.5);
     }
 }
 
@@ -115,13 +115,13 @@ TASK_TEST(missed_ticks_are_made_up_for_by_burst)
     CHECK(miss_three(RILL_MISSED_BURST, &next) >= 2);
     CHECK(next > 1.9 && next < 2.1);
     rill_interval interval;
-    rill_interval_init(&interval, 0.01, 0, RILL_MISSED_BURST);
+    rill_interval_init(&interval, 0.05, 0, RILL_MISSED_BURST);
     rill_interval_wait(&interval);
-    be_busy(0.035);
+    be_busy(0.175);
     double start = rill_now();
     for (int i = 0; i < 3; i++)
         rill_interval_wait(&interval); /* at once */
-    CHECK(rill_now() - start < 0.005);
+    CHECK(rill_now() - start < 0.05);
 }
 
 TASK_TEST(missed_ticks_start_anew_by_delay)

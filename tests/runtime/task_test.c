@@ -287,7 +287,7 @@ static int ignore_cancel(void *arg)
     (void)arg;
     rill_scope scope;
     rill_scope_begin(&scope, .shield = true, .timeout = 5);
-    rill_sleep(0.03);
+    rill_sleep(0.2);
     rill_scope_end(&scope, 0);
     return 0;
 }
@@ -315,7 +315,7 @@ TASK_TEST(a_parent_ends_though_another_task_detaches_its_child)
     CHECK_INT(rill_detach(offspring), 0);
     double start = rill_now();
     CHECK_INT(rill_within(5, join_it, &parent), 0);
-    CHECK(rill_now() - start < 0.015);
+    CHECK(rill_now() - start < 0.15);
 }
 
 TASK_TEST(grandchildren_are_cancelled_too)
