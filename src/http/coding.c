@@ -20,12 +20,12 @@
 #define ZLIB_CONST
 #include <zlib.h>
 
-#define LINK_SIZE 4096u         /* the buffer between two stages */
-#define WINDOW_BITS 15          /* the largest window, 32 KiB */
-#define GZIP_BITS 16            /* added to the window bits: a gzip wrapper */
-#define ZLIB_CHUNK (1u << 30)   /* zlib counts in unsigned int */
-#define DEFLATE_MEMORY_LEVEL 8  /* zlib's default */
-#define ENCODE_ROOM_MIN 16u     /* what deflate() needs not to repeat a flush marker */
+#define LINK_SIZE 4096u        /* the buffer between two stages */
+#define WINDOW_BITS 15         /* the largest window, 32 KiB */
+#define GZIP_BITS 16           /* added to the window bits: a gzip wrapper */
+#define ZLIB_CHUNK (1u << 30)  /* zlib counts in unsigned int */
+#define DEFLATE_MEMORY_LEVEL 8 /* zlib's default */
+#define ENCODE_ROOM_MIN 16u    /* what deflate() needs not to repeat a flush marker */
 
 struct stage {
     z_stream zlib;
@@ -232,7 +232,8 @@ static enum rill__coding_reason inflate_some(struct stage *stage)
     }
 }
 
-/* Runs one stage on what it has. The fault is kept in the stage; returns the bytes that came out. */
+/* Runs one stage on what it has. The fault is kept in the stage; returns the bytes that came out.
+ */
 static size_t stage_run(struct stage *stage, rill_str *in, char *out, size_t room)
 {
     unsigned char first = in->len > 0 ? (unsigned char)in->ptr[0] : 0;
@@ -286,8 +287,8 @@ static size_t pump(rill__decoder *decoder, rill_str *in, char *out, size_t room)
             continue;
         }
         size_t before = from->len;
-        size_t len = stage_run(stage, from, stage->link ? stage->link : out,
-                               stage->link ? LINK_SIZE : room);
+        size_t len =
+            stage_run(stage, from, stage->link ? stage->link : out, stage->link ? LINK_SIZE : room);
         if (at == 0)
             decoder->consumed += before - from->len;
         if (out_of_proportion(decoder, stage)) {

@@ -20,10 +20,10 @@
 
 /* Limits. Members and ratio are what a body of good faith never comes near: gzip files joined by
  * tools have a few hundred members, text shrinks to a tenth, tables of zeros to a hundredth. */
-#define RILL__CODINGS_MAX 4u                /* codings on top of each other */
-#define RILL__CODING_STEP ((size_t)65536)   /* bytes that one step gives at most */
-#define RILL__CODING_MEMBERS_MAX 1024u      /* members of a gzip body */
-#define RILL__CODING_RATIO_MAX 200u         /* output to input, the default where one is wanted */
+#define RILL__CODINGS_MAX 4u              /* codings on top of each other */
+#define RILL__CODING_STEP ((size_t)65536) /* bytes that one step gives at most */
+#define RILL__CODING_MEMBERS_MAX 1024u    /* members of a gzip body */
+#define RILL__CODING_RATIO_MAX 200u       /* output to input, the default where one is wanted */
 #define RILL__CODING_RATIO_FREE ((uint64_t)1 << 20) /* output that no ratio applies to */
 
 enum rill__coding {
@@ -72,8 +72,8 @@ enum rill__coding_reason rill__codings_add(rill__codings *codings, rill_str line
 /* Zero means no limit. */
 typedef struct rill__decoder_limits {
     uint64_t output_max; /* decoded bytes of the whole body; exactly so many are fine */
-    unsigned ratio_max;  /* decoded bytes for each body byte, once RILL__CODING_RATIO_FREE is passed.
-                          * Between stacked codings RILL__CODING_RATIO_MAX always applies. */
+    unsigned ratio_max; /* decoded bytes for each body byte, once RILL__CODING_RATIO_FREE is passed.
+                         * Between stacked codings RILL__CODING_RATIO_MAX always applies. */
 } rill__decoder_limits;
 
 typedef struct rill__decoder rill__decoder;

@@ -123,10 +123,9 @@ static bool take_clock(rill_str *text, struct date *date)
 /* Behind "Sun, ". */
 static bool take_fixdate(rill_str *text, struct date *date)
 {
-    return take_number(text, 2, &date->day) && take(text, " ") &&
-           take_month(text, &date->month) && take(text, " ") &&
-           take_number(text, 4, &date->year) && take(text, " ") && take_clock(text, date) &&
-           take(text, " GMT");
+    return take_number(text, 2, &date->day) && take(text, " ") && take_month(text, &date->month) &&
+           take(text, " ") && take_number(text, 4, &date->year) && take(text, " ") &&
+           take_clock(text, date) && take(text, " GMT");
 }
 
 /* Behind "Sun ". */
@@ -140,10 +139,9 @@ static bool take_asctime(rill_str *text, struct date *date)
 /* Behind "Sunday, ". */
 static bool take_rfc850(rill_str *text, struct date *date)
 {
-    return take_number(text, 2, &date->day) && take(text, "-") &&
-           take_month(text, &date->month) && take(text, "-") &&
-           take_number(text, 2, &date->year) && take(text, " ") && take_clock(text, date) &&
-           take(text, " GMT");
+    return take_number(text, 2, &date->day) && take(text, "-") && take_month(text, &date->month) &&
+           take(text, "-") && take_number(text, 2, &date->year) && take(text, " ") &&
+           take_clock(text, date) && take(text, " GMT");
 }
 
 static bool in_range(const struct date *date)

@@ -8,7 +8,7 @@
 
 #include <rill/base.h>
 
-#define RILL__DATE_LEN 29u /* "Sun, 06 Nov 1994 08:49:37 GMT" */
+#define RILL__DATE_LEN 29u                   /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 #define RILL__DATE_MIN INT64_C(-62167219200) /* Sat, 01 Jan 0000 00:00:00 GMT */
 #define RILL__DATE_MAX INT64_C(253402300799) /* Fri, 31 Dec 9999 23:59:59 GMT */
 

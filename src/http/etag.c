@@ -83,7 +83,8 @@ static enum match match_list(rill_str list, const rill__validators *current,
     return rc < 0 ? MATCH_BROKEN : MATCH_NONE;
 }
 
-/* Whether the resource changed after the date in the field; `otherwise` when that cannot be told. */
+/* Whether the resource changed after the date in the field; `otherwise` when that cannot be told.
+ */
 static bool changed_since(rill_str field, const rill__validators *current, int64_t now,
                           bool otherwise)
 {

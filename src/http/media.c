@@ -75,8 +75,8 @@ static bool take_param(rill_str *params, rill__param *param)
         return false;
     skip_ows(params);
     param->quoted = take_char(params, '"');
-    bool taken = param->quoted ? take_quoted(params, &param->value)
-                               : take_token(params, &param->value);
+    bool taken =
+        param->quoted ? take_quoted(params, &param->value) : take_token(params, &param->value);
     skip_ows(params);
     return taken && (params->len == 0 || params->ptr[0] == ';');
 }
@@ -107,11 +107,11 @@ bool rill__param_value(const rill__param *param, char *out, size_t room, rill_st
     for (size_t i = 0; i < param->value.len; i++) {
         if (param->quoted && param->value.ptr[i] == '\\')
             i++;
-        if (len + 1 >= room)
+        if (len == room)
             return false;
         out[len++] = param->value.ptr[i];
     }
-    if (len >= room)
+    if (len == room)
         return false;
     out[len] = '\0';
     *ret_value = (rill_str){ out, len };

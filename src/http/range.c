@@ -107,8 +107,7 @@ int rill__range_parse(rill_str field, uint64_t size, rill__ranges *ret_ranges)
     return 206;
 }
 
-void rill__content_range(const rill__range *range, uint64_t size,
-                         char out[RILL__CONTENT_RANGE_LEN])
+void rill__content_range(const rill__range *range, uint64_t size, char out[RILL__CONTENT_RANGE_LEN])
 {
     if (range)
         snprintf(out, RILL__CONTENT_RANGE_LEN, "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64,
