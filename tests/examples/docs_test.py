@@ -63,17 +63,18 @@ class Docs(peer.TestCase):
     def tearDownClass(cls):
         cls.folder.cleanup()
 
-    def flags(self):
-        done = peer.run(["pkg-config", "--cflags", "--libs", "rill"], env=self.env)
+    def flags(self, *which):
+        done = peer.run(["pkg-config", *which, "rill"], env=self.env)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout.split()
 
     def compile(self, compiler, where, code):
         source = self.root / "program.c"
         source.write_text(code, encoding="utf-8")
-        kind = [] if "int main" in code else ["-c"]
-        done = peer.run([peer.need(compiler), *STRICT, str(source), *kind, "-o",
-                         str(self.root / "program"), *self.flags()])
+        flags = (self.flags("--cflags", "--libs") if "int main" in code
+                 else ["-c", *self.flags("--cflags")])
+        done = peer.run([peer.need(compiler), *STRICT, str(source), "-o",
+                         str(self.root / "program"), *flags])
         self.assertEqual(done.returncode, 0, f"{where} with {compiler}:\n{done.stderr}")
 
     @peer.within(120)
