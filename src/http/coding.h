@@ -18,8 +18,9 @@
 
 #include <rill/base.h>
 
-/* Limits. Members and ratio are what a body of good faith never comes near: gzip files joined by
- * tools have a few hundred members, text shrinks to a tenth, tables of zeros to a hundredth. */
+/* Limits. An empty member costs work and gives nothing, hence their number is bounded. Text shrinks
+ * to a tenth or so; a long run of one byte to a thousandth, so who expects such files sets no
+ * ratio. */
 #define RILL__CODINGS_MAX 4u              /* codings on top of each other */
 #define RILL__CODING_STEP ((size_t)65536) /* bytes that one step gives at most */
 #define RILL__CODING_MEMBERS_MAX 1024u    /* members of a gzip body */
