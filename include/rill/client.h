@@ -1,15 +1,28 @@
 /*
  * The HTTP client: sessions, requests and responses.
  *
- *     rill_auto(rill_session) session = rill_session_new();
- *     rill_auto(rill_response) response = rill_get(session, "https://example.com", .timeout.total =
- * 5); if (!response) return rill_errcode(); rill_str text; int rc = rill_response_text(response,
- * &text);
+ *     rill_auto(rill_session) session = rill_session_new(.timeout.total = 30);
+ *     rill_auto(rill_response) response = rill_get(session, "https://example.com");
+ *     if (!response)
+ *         return rill_errcode();
+ *     rill_str text;
+ *     int rc = rill_response_text(response, &text);
  *
- * A session keeps connections for reuse, and holds what its requests have in common. A response is
- * there once its head has arrived; its body is read when asked for. A status of 400 or more is no
- * error: rill_response_check makes one of it. Errors form the tree of error.h, below RILL_ECLIENT;
- * each message names the URL and the phase.
+ * A session keeps connections for reuse, and holds what its requests have in common; any number of
+ * tasks of one loop may use it at once. A response is there once its head has arrived; its body is
+ * read when asked for. A status of 400 or more is no error: rill_response_check makes one of it.
+ *
+ * Errors form the tree of error.h, below RILL_ECLIENT. Each message names the request and what it
+ * was at, "GET http://a/: waiting for the answer: nothing came within 5 s"; the URL, without user
+ * and password, is in rill_error.where, and the status, once known, in rill_error.status:
+ *
+ *     RILL_EURL, RILL_EURL_SCHEME              the URL is not valid, or not http and https
+ *     RILL_EDNS_NOTFOUND, RILL_EREFUSED, …     connecting: all that rill_connect says
+ *     RILL_ECONNECT_TIMEOUT, RILL_ESOCK_CONNECT_TIMEOUT, RILL_EREAD_TIMEOUT, RILL_ETOTAL_TIMEOUT
+ *     RILL_EDISCONNECTED, RILL_ERESET          the connection ended before the answer
+ *     RILL_EPROTOCOL                           the answer is not valid HTTP (RFC 9112)
+ *     RILL_EREDIRECT, RILL_EREDIRECT_SCHEME, RILL_EREDIRECTS
+ *     RILL_ETRUNCATED, RILL_ECHUNK, RILL_ECODING, RILL_EBODY_LIMIT   the body is broken
  */
 #ifndef RILL_CLIENT_H
 #define RILL_CLIENT_H
@@ -36,8 +49,7 @@ typedef struct rill_timeout {
 
 typedef struct rill_session_opts {
     size_t size;
-    const rill_header
-        *headers; /* for every request; a request's own of the same name replaces them */
+    const rill_header *headers; /* of every request; its own of the same name replace them */
     rill_timeout timeout;
     int limit;          /* connections at once. Default 100; RILL_UNLIMITED */
     int limit_per_host; /* connections at once to one scheme, host and port. Default: no limit */
@@ -78,12 +90,28 @@ typedef struct rill_fetch_opts {
     bool raise_for_status;
 } rill_fetch_opts;
 
-/* Sends a request and waits for the head of the answer; redirects are followed, 1xx are skipped.
- * A kept connection that the server closed before it answered is replaced once by a fresh one when
- * the method is idempotent.
+/*
+ * Sends a request and waits for the head of the answer; interim answers (1xx) are skipped.
  *
- * Returns the response, or NULL with one of the errors below RILL_ECLIENT, or RILL_ECANCELED.
- * Cancel  the connection is closed; nothing stays behind. */
+ * Headers. Host, User-Agent, Accept (any type) and "Accept-Encoding: gzip, deflate" are sent by
+ * themselves; a body has Content-Length and Content-Type ("application/octet-stream" for .body);
+ * user and password in the URL become Authorization: Basic. The session's and then the request's
+ * own headers replace them, Host too. Only what frames the message is not theirs to say:
+ * Content-Length and Transfer-Encoding among them are refused with RILL_EINVAL, and so is what
+ * could not stand in a header (a CR, LF or NUL; RFC 9110 5.5).
+ *
+ * Redirects (301, 302, 303, 307, 308 with a Location) are followed. A POST becomes a GET, without
+ * its body, on 301 and 302, and so does everything but HEAD on 303; 307 and 308 send the body again
+ * (RFC 9110 15.4). The first hop to another scheme, host or port, be it from https to http, leaves
+ * Authorization, Cookie, Proxy-Authorization and Host behind for good.
+ *
+ * Retry. A kept connection that the server closed before any byte of the answer came is replaced,
+ * once, by a fresh one when the method is idempotent (GET, HEAD, OPTIONS, TRACE, PUT, DELETE).
+ *
+ * Returns the response, or NULL with one of the errors above, RILL_EINVAL, RILL_ECLOSED (the
+ * session was freed meanwhile), RILL_ENOMEM or RILL_ECANCELED. Cancel  the connection is closed;
+ * nothing stays behind. The server may have got the request.
+ */
 #define rill_get(session, ...)                                                                     \
     rill_fetch((session), RILL_OPTS(rill_fetch_opts, .method = "GET", .url = __VA_ARGS__))
 #define rill_head(session, ...)                                                                    \
@@ -102,8 +130,8 @@ typedef struct rill_fetch_opts {
     rill_fetch((session), RILL_OPTS(rill_fetch_opts, .url = __VA_ARGS__))
 RILL_AWAITS RILL_API rill_response *rill_fetch(rill_session *session, const rill_fetch_opts *opts);
 
-/* Frees the response. Its connection is kept when the body was read to its end, or is short and
- * there already; else it is closed. NULL is fine. */
+/* Frees the response and all that its functions returned. Its connection is kept when the body was
+ * read to its end, or its rest has arrived already; else it is closed. NULL is fine. */
 RILL_API void rill_response_free(rill_response *response);
 RILL_DEFINE_AUTO(rill_response)
 
@@ -145,7 +173,7 @@ RILL_API int rill_response_check(rill_response *response);
  * does not decode becomes U+FFFD).
  * Errors  RILL_EPAYLOAD and below it; RILL_EBODY_LIMIT over max_body; RILL_EREAD_TIMEOUT,
  *         RILL_ETOTAL_TIMEOUT, RILL_ERESET.
- * Cancel  the body is lost and the connection is not reused; the response may only be freed.
+ * Cancel  what has come is kept: calling it again goes on where it was.
  * Owner   the response: copy what is to outlive it. */
 RILL_AWAITS RILL_API int rill_response_bytes(rill_response *response, rill_str *ret_bytes);
 RILL_AWAITS RILL_API int rill_response_text(rill_response *response, rill_str *ret_text);
@@ -155,8 +183,9 @@ RILL_AWAITS RILL_API int rill_response_text(rill_response *response, rill_str *r
  * and column. */
 RILL_AWAITS RILL_API struct json_t *rill_response_json(rill_response *response);
 
-/* Reads the next piece of the decoded body: the count, 0 at its end, or a code. Not after text,
- * bytes or json. */
+/* Reads the next piece of the decoded body: the count, 0 at its end, or a code. Not together with
+ * text, bytes or json (RILL_EINVAL). A broken body gives what came before the fault first.
+ * Cancel  nothing is lost: calling it again goes on. */
 RILL_AWAITS RILL_API ptrdiff_t rill_response_read(rill_response *response, void *buf, size_t len);
 
 /* ---- on a schedule ---- */
