@@ -16,8 +16,8 @@ STRICT = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 PRELUDE = """#include <rill/rill.h>
 #include <stdio.h>
 struct page { rill_session *session; const char *url; size_t size; };
-static inline int fetch(void *arg) { return arg ? 0 : 1; }
-static inline int on_response(rill_response *response, void *state)
+__attribute__((unused)) static int fetch(void *arg) { return arg ? 0 : 1; }
+__attribute__((unused)) static int on_response(rill_response *response, void *state)
 {
     return response && state ? 0 : 1;
 }
