@@ -132,8 +132,11 @@ int rill__redis_conn_call(rill__redis_conn *conn, char *bytes, size_t len,
     *ret_reply = reply;
     if (reply)
         return 0;
-    fail_as_conn(conn);
-    return unsent ? rill__error_prefix("not sent: ") : rill_errcode();
+    int rc = fail_as_conn(conn);
+    /* An error of redis may be taken for the command's own, or leave open whether it has run. */
+    if (unsent && rill_code_is(rc, RILL_EREDIS))
+        rill__error_prefix("the command was not sent: ");
+    return rc;
 }
 
 /* ---- replies and commands ---- */
