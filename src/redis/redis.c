@@ -64,8 +64,8 @@ static rill_redis *new_redis(const rill_redis_opts *opts)
     }
     redis->refs = 1;
     redis->connect_timeout =
-        opts->connect_timeout ? opts->connect_timeout : CONNECT_TIMEOUT_DEFAULT;
-    redis->timeout = opts->timeout ? opts->timeout : TIMEOUT_DEFAULT;
+        opts->connect_timeout != 0 ? opts->connect_timeout : CONNECT_TIMEOUT_DEFAULT;
+    redis->timeout = opts->timeout != 0 ? opts->timeout : TIMEOUT_DEFAULT;
     redis->patience = rill__seconds_ns(patience_of(redis->timeout));
     int rc = rill__redis_url_parse(&redis->url, opts->url);
     if (rc == 0 && !copy_texts(redis, &opts->tls_options))
