@@ -37,8 +37,8 @@ void rill__tls_free(rill__tls *tls);
 /* Gives encrypted bytes that came from the peer. 0 or RILL_ENOMEM. */
 int rill__tls_feed(rill__tls *tls, const void *bytes, size_t len);
 /* Takes plain bytes out, as many as fit. > 0: count; 0: the peer said goodbye; RILL__TLS_WANT: feed
- * more first; else a code with the error made (RILL_ECERTIFICATE… on the client). The handshake goes
- * on by itself. */
+ * more first; else a code with the error made (RILL_ECERTIFICATE… on the client). The handshake
+ * goes on by itself. */
 ptrdiff_t rill__tls_read(rill__tls *tls, void *buf, size_t len);
 /* Puts plain bytes in. > 0: count taken; RILL__TLS_WANT: the handshake needs to be fed first. */
 ptrdiff_t rill__tls_write(rill__tls *tls, const void *bytes, size_t len);
