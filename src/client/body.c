@@ -263,9 +263,11 @@ static int read_decoded(rill_response *response)
             return fail_body(response);
         }
         ptrdiff_t n = rill__response_read(response, to, DECODE_ROOM);
-        if (n <= 0)
+        if (n < 0)
             return (int)n;
-        rill__buf_commit(whole, (size_t)n);
+        rill__buf_commit(whole, (size_t)n); /* of nothing too: it ends with a NUL then */
+        if (n == 0)
+            return 0;
         if (whole->len > max)
             return fail_limit(response);
     }
