@@ -211,11 +211,31 @@ static void finish(struct command *command)
 static int run_command(struct command *command, const struct option_list *arguments)
 {
     int status = collect(command, arguments);
-    if (status < 0) {
-        srandom((unsigned)getpid());
+    if (status < 0)
         status = rill_run(run, command);
-    }
     finish(command);
+    return status;
+}
+
+static int parse_and_run(struct command *watch, const struct option_spec *options, size_t count,
+                         int argc, char **argv)
+{
+    struct option_list arguments = { 0 };
+    const struct command_spec command = {
+        .name = "rill watch",
+        .arguments = "[URL...]",
+        .summary = "Checks URLs on a schedule and serves a live page of them. Without a URL it\n"
+                   "watches four demo endpoints of its own.",
+        .notes = "The page's data are at /api/checks, its events at /api/events, and metrics for\n"
+                 "Prometheus at /metrics.",
+        .options = options,
+        .option_count = count,
+        .arguments_max = ENDPOINTS_MAX,
+    };
+    int status = options_parse(&command, argc, argv, &arguments);
+    if (status < 0)
+        status = run_command(watch, &arguments);
+    option_list_free(&arguments);
     return status;
 }
 
@@ -224,7 +244,6 @@ int command_watch(int argc, char **argv)
     static struct command watch = {
         .every = 5, .timeout = 10, .slow = 1, .listen = { .host = "127.0.0.1", .port = 8080 }
     };
-    struct option_list arguments = { 0 };
     const struct option_spec options[] = {
         { "every",
           'e',
@@ -276,20 +295,5 @@ int command_watch(int argc, char **argv)
           0,
           0 },
     };
-    const struct command_spec command = {
-        .name = "rill watch",
-        .arguments = "[URL...]",
-        .summary = "Checks URLs on a schedule and serves a live page of them. Without a URL it\n"
-                   "watches four demo endpoints of its own.",
-        .notes = "The page's data are at /api/checks, its events at /api/events, and metrics for\n"
-                 "Prometheus at /metrics.",
-        .options = options,
-        .option_count = sizeof options / sizeof options[0],
-        .arguments_max = ENDPOINTS_MAX,
-    };
-    int status = options_parse(&command, argc, argv, &arguments);
-    if (status < 0)
-        status = run_command(&watch, &arguments);
-    option_list_free(&arguments);
-    return status;
+    return parse_and_run(&watch, options, sizeof options / sizeof options[0], argc, argv);
 }

@@ -1,4 +1,5 @@
 /* The pages of `rill watch`: the live page, its data, its events, the metrics, and the demo. */
+#include "chance.h"
 #include "metrics.h"
 #include "page.h"
 #include "watch.h"
@@ -158,20 +159,20 @@ static int page(rill_request *request)
 
 static int demo_fine(rill_request *request)
 {
-    rill_sleep(0.005 + (double)(random() % 20) / 1000);
+    rill_sleep(0.005 + 0.02 * chance());
     return rill_reply_text(request, 200, "fine\n");
 }
 
 static int demo_slow(rill_request *request)
 {
-    rill_sleep(1.1 + (double)(random() % 600) / 1000);
+    rill_sleep(1.1 + 0.6 * chance());
     return rill_reply_text(request, 200, "at last\n");
 }
 
 static int demo_flaky(rill_request *request)
 {
-    rill_sleep((double)(random() % 80) / 1000);
-    if (random() % 3 == 0)
+    rill_sleep(0.08 * chance());
+    if (chance() < 1.0 / 3)
         return rill_reply_text(request, 500, "not this time\n");
     return rill_reply_text(request, 200, "this time\n");
 }

@@ -137,6 +137,7 @@ RILL_DEFINE_AUTO(rill_response)
 
 /* ---- the head ---- */
 
+/* 200, 404, …: three digits. */
 RILL_API int rill_response_status(const rill_response *response);
 /* The reason phrase as sent; may be "". */
 RILL_API const char *rill_response_reason(const rill_response *response);

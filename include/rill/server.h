@@ -143,8 +143,11 @@ RILL_API int rill_app_port(const rill_app *app);
 
 /* ---- the request ---- */
 
+/* The application that serves it. */
 RILL_API rill_app *rill_request_app(const rill_request *request);
+/* The `data` of its route. */
 RILL_API void *rill_request_data(const rill_request *request);
+/* "GET": as it was sent. */
 RILL_API const char *rill_request_method(const rill_request *request);
 /* The path, percent-decoded; "/a%2Fb" keeps its %2F. */
 RILL_API const char *rill_request_path(const rill_request *request);

@@ -21,7 +21,8 @@ typedef struct rill_event {
 RILL_API void rill_event_init(rill_event *event);
 /* Sets the flag and wakes every task that waits for it. */
 RILL_API void rill_event_set(rill_event *event);
-/* Takes the flag back; those who were woken stay so. Set and clear in a row wake all who wait now. */
+/* Takes the flag back; those who were woken stay so. Set and clear in a row wake all who wait now.
+ */
 RILL_API void rill_event_clear(rill_event *event);
 RILL_API bool rill_event_is_set(const rill_event *event);
 /* Waits until the flag is set; at once when it is. Returns 0 or RILL_ECANCELED. */

@@ -1,7 +1,8 @@
 /* The switch between stacks, AArch64 AAPCS: callee-saved registers go to the stack that is left. */
     .text
 
-/* void rill__switch(void **ret_sp, void *sp): saves the stack pointer to *ret_sp, continues on sp. */
+/* void rill__switch(void **ret_sp, void *sp): leaves this stack, whose pointer goes to *ret_sp, and
+ * continues on the other. */
     .globl rill__switch
     .hidden rill__switch
     .type rill__switch, %function

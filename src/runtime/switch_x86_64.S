@@ -5,7 +5,8 @@
  * came from, which is wrong here, and then for the returns after it too. */
     .text
 
-/* void rill__switch(void **ret_sp, void *sp): saves the stack pointer to *ret_sp, continues on sp. */
+/* void rill__switch(void **ret_sp, void *sp): leaves this stack, whose pointer goes to *ret_sp, and
+ * continues on the other. */
     .globl rill__switch
     .hidden rill__switch
     .type rill__switch, @function
