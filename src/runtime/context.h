@@ -16,6 +16,16 @@
 #define RILL__ASAN 1
 #endif
 #endif
+#if defined(__SANITIZE_THREAD__)
+#define RILL__TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define RILL__TSAN 1
+#endif
+#endif
+#ifdef RILL__TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
 #ifdef RILL__ASAN
 #include <pthread.h>
 #include <sanitizer/asan_interface.h>
@@ -28,6 +38,9 @@ typedef struct rill__context {
     void *fake_stack;
     const void *bottom; /* lowest address of its stack */
     size_t size;
+#endif
+#ifdef RILL__TSAN
+    void *fiber; /* the stack pool's, or the thread's own */
 #endif
 } rill__context;
 
@@ -75,6 +88,9 @@ static inline void rill__context_switch(rill__context *from, rill__context *to, 
     __sanitizer_finish_switch_fiber(from->fake_stack, NULL, NULL);
 #else
     (void)dying;
+#ifdef RILL__TSAN
+    __tsan_switch_to_fiber(to->fiber, 0);
+#endif
     rill__switch(&from->sp, to->sp);
 #endif
 }
@@ -91,6 +107,9 @@ static inline void rill__context_arrived(void)
 static inline void rill__context_of_thread(rill__context *context)
 {
     *context = (rill__context){ 0 };
+#ifdef RILL__TSAN
+    context->fiber = __tsan_get_current_fiber();
+#endif
 #ifdef RILL__ASAN
     pthread_attr_t attributes;
     void *bottom = NULL;

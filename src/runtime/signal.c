@@ -10,10 +10,11 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
-static rill__loop *signal_loop; /* the loop that is told, or NULL */
+static _Atomic(rill__loop *) signal_loop; /* the loop that is told, or NULL */
 static volatile sig_atomic_t stop_signal;
 static const int stop_signals[] = { SIGINT, SIGTERM };
 static struct sigaction old_stop[2];
@@ -37,8 +38,7 @@ static void on_stop(int number)
 void rill__signals_install(rill__loop *loop)
 {
     rill__loop *nobody = NULL;
-    if (!__atomic_compare_exchange_n(&signal_loop, &nobody, loop, false, __ATOMIC_SEQ_CST,
-                                     __ATOMIC_SEQ_CST))
+    if (!atomic_compare_exchange_strong(&signal_loop, &nobody, loop))
         return;
     stop_signal = 0;
     for (int i = 0; i < 2; i++) {

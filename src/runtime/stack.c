@@ -158,8 +158,13 @@ static bool add_slab(rill__stack_class *class)
 
 static void free_slab(struct rill__slab *slab)
 {
-    for (int i = 0; i < SLAB_STACKS; i++)
+    for (int i = 0; i < SLAB_STACKS; i++) {
         VALGRIND_STACK_DEREGISTER(slab->valgrind_ids[i]);
+#ifdef RILL__TSAN
+        if (slab->stacks[i].fiber)
+            __tsan_destroy_fiber(slab->stacks[i].fiber);
+#endif
+    }
     rill__list_remove(&slab->link);
     __atomic_sub_fetch(&protected_guards, slab->protected_guards, __ATOMIC_RELAXED);
     munmap(slab->base, slab->class->size * SLAB_STACKS);
@@ -186,6 +191,21 @@ static rill__stack_class *class_for(rill__stack_pool *pool, size_t size)
     return NULL;
 }
 
+/* A stack begins anew. The fiber of its last task ends only now: that task stood on it until after
+ * it had given the stack back. */
+static void tell_sanitizers(rill__stack *stack)
+{
+#ifdef RILL__ASAN
+    ASAN_UNPOISON_MEMORY_REGION(stack->bottom, (size_t)(stack->top - stack->bottom));
+#endif
+#ifdef RILL__TSAN
+    if (stack->fiber)
+        __tsan_destroy_fiber(stack->fiber);
+    stack->fiber = __tsan_create_fiber(0);
+#endif
+    (void)stack;
+}
+
 rill__stack *rill__stack_get(rill__stack_pool *pool, size_t size)
 {
     rill__stack_class *class = class_for(pool, size);
@@ -196,9 +216,7 @@ rill__stack *rill__stack_get(rill__stack_pool *pool, size_t size)
     class->free_count--;
     stack->slab->live++;
     pool->live++;
-#ifdef RILL__ASAN
-    ASAN_UNPOISON_MEMORY_REGION(stack->bottom, (size_t)(stack->top - stack->bottom));
-#endif
+    tell_sanitizers(stack);
     return stack;
 }
 

@@ -140,6 +140,9 @@ rill__task *rill__task_new(rill__loop *loop, rill_task_fn *fn, const rill_spawn_
     task->stack = stack;
     init_task(task, loop, fn, opts);
     rill__context_make(&task->context, stack->bottom, top, task);
+#ifdef RILL__TSAN
+    task->context.fiber = stack->fiber;
+#endif
     loop->task_count++;
     return task;
 }

@@ -353,7 +353,7 @@ TASK_TEST(gather_of_nothing_is_nothing)
 
 TASK_TEST(gather_of_ten_thousand)
 {
-    enum { COUNT = 10000 };
+    enum { COUNT = MANY_TASKS };
     static double seconds[COUNT];
     reset_counts();
     for (int i = 0; i < COUNT; i++)

@@ -513,7 +513,7 @@ TEST(returning_inside_a_scope_ends_the_program_with_a_word)
 
 TASK_TEST(ten_thousand_tasks_at_once)
 {
-    enum { COUNT = 10000 };
+    enum { COUNT = MANY_TASKS };
     static rill_task tasks[COUNT];
     ends = 0;
     for (int i = 0; i < COUNT; i++) {
