@@ -379,3 +379,30 @@ SERVER_TEST(every_allocation_may_fail, "secret")
     CHECK(failures > 5);
     return 0;
 }
+
+/* ---- cancellation while connecting ---- */
+
+static int connect_in_task(void *arg)
+{
+    return connect_and_echo(arg);
+}
+
+/* The same scenario, cancelled after the 1st, 2nd, … turn until it is too late. */
+SERVER_TEST(cancelled_at_any_turn_nothing_stays_behind, "secret")
+{
+    struct server *server = arg;
+    char url[96];
+    int turns = 0, rc = RILL_ECANCELED;
+    snprintf(url, sizeof url, "redis://default:secret@127.0.0.1:%d/1", server->port);
+    for (; rc == RILL_ECANCELED && turns < 100000; turns++) {
+        rill_task task = rill_spawn(connect_in_task, url);
+        for (int turn = 0; turn < turns; turn++)
+            rill_sleep(0);
+        rill_cancel(task);
+        rc = rill_join(task);
+    }
+    CHECK_INT(rc, 0);
+    CHECK(turns > 5);
+    CHECK_INT(connect_and_echo(url), 0);
+    return 0;
+}
