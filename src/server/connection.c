@@ -16,6 +16,13 @@ static void set_option(const rill__connection *connection, int level, int name, 
     setsockopt(connection->handle.fd, level, name, &value, sizeof value);
 }
 
+/* Closing will drop what the kernel still has, and tell the peer that something went wrong. */
+static void reset_on_close(const rill__connection *connection)
+{
+    struct linger reset = { .l_onoff = 1 };
+    setsockopt(connection->handle.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+}
+
 static void keep_address(rill__connection *connection, const struct sockaddr_storage *address,
                          socklen_t len)
 {
@@ -102,10 +109,8 @@ static void give_request_back(rill__connection *connection)
 static void free_connection(rill__connection *connection)
 {
     rill_app *app = connection->app;
-    if (connection->abort && !connection->broken) {
-        struct linger reset = { .l_onoff = 1 };
-        setsockopt(connection->handle.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-    }
+    if (connection->abort && !connection->broken)
+        reset_on_close(connection);
     if (!connection->broken)
         connection->broken = RILL_ECLOSED;
     rill__io_close(&connection->handle);
@@ -145,6 +150,8 @@ void rill__connection_break(rill__connection *connection, int code)
     if (connection->broken)
         return;
     connection->broken = code;
+    if (code == RILL_ETIMEDOUT) /* it would keep its megabytes until the peer reads them */
+        reset_on_close(connection);
     rill__io_close(&connection->handle);
     rill_request *request = connection->request;
     if (!request)

@@ -20,6 +20,8 @@ void rill__request_reset(rill_request *request)
 {
     if (request->whole.cap)
         rill__buf_free(&request->whole);
+    if (request->parts.cap)
+        rill__buf_free(&request->parts);
     if (request->arena.blocks)
         rill__arena_reset(&request->arena);
     rill__head_init(request);
@@ -27,8 +29,10 @@ void rill__request_reset(rill_request *request)
 
 /* ---- what the handler's end means ---- */
 
-static int status_of(int code)
+static int status_of(const rill_request *request, int code)
 {
+    if (request->body_late)
+        return 408;
     if (rill_code_is(code, RILL_EREQUEST_LIMIT))
         return 413;
     if (rill_code_is(code, RILL_EREQUEST) || code == RILL_EJSON)
@@ -49,7 +53,7 @@ static void reply_failure(rill_request *request, int code)
 {
     const rill_error *error = rill_last_error();
     const char *message = error->code == code ? error->message : rill_code_text(code);
-    int status = status_of(code);
+    int status = status_of(request, code);
     if (status >= 500 && code != RILL_ECANCELED)
         log_failure(request, message);
     char text[400];
@@ -64,9 +68,7 @@ static void conclude(rill_request *request, int rc)
 {
     struct rill__reply *reply = &request->reply;
     if (!reply->begun && rc >= 0) {
-        log_failure(request, "the handler did not reply");
-        rc = RILL_EFAILED;
-        rill__fail(rc, "the handler did not reply");
+        rc = rill__fail(RILL_EFAILED, "the handler did not reply");
     }
     if (!reply->begun)
         reply_failure(request, rc);

@@ -11,9 +11,11 @@ int rill__reply_whole(rill_request *request, int status, const char *type, rill_
     struct rill__reply *reply = &request->reply;
     if (reply->begun)
         return rill__fail(RILL_EREPLY, "reply: there is one already");
-    bool ranged = status == 200 && request->route;
-    if (ranged)
-        RILL__TRY(rill__reply_conditional(request, &status, &body));
+    if (status == 200) {
+        struct rill__whole whole = { type, body };
+        RILL__TRY(rill__reply_conditional(request, &status, &whole));
+        body = whole.body;
+    }
     reply->has_length = true;
     reply->length = body.len;
     RILL__TRY(rill__reply_head(request, status, body.len > 0 ? type : NULL));

@@ -200,6 +200,7 @@ struct rill_request {
     size_t body_run;    /* bytes read without letting others run */
     struct rill__h1_body body;
     rill__buf whole; /* the body */
+    rill__buf parts; /* the reply's body, when it is made of several ranges */
     struct rill__reply reply;
     size_t reply_run; /* bytes written without letting others run */
     uint64_t started; /* for the access log */
@@ -311,9 +312,15 @@ void rill__reply_misuse(rill_request *request, const char *format, ...) RILL_PRI
 
 /* ---- conditional.c ---- */
 
+/* A body and its Content-Type, if the application set none. */
+struct rill__whole {
+    const char *type;
+    rill_str body;
+};
+
 /* What a 200 with this body becomes by the request's conditions and ranges: changes the status,
  * the headers and the body. Returns 0 or RILL_ENOMEM. */
-int rill__reply_conditional(rill_request *request, int *status, rill_str *body);
+int rill__reply_conditional(rill_request *request, int *status, struct rill__whole *whole);
 
 /* ---- access_log.c ---- */
 
