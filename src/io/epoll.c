@@ -104,7 +104,10 @@ static int64_t try_connect(rill__op *op)
             return 0;
         if (errno == EAGAIN) /* a unix socket whose queue is full: no edge would come */
             return -ECONNREFUSED;
-        return errno == EINPROGRESS || errno == EINTR ? -EAGAIN : -errno;
+        if (errno == EINPROGRESS || errno == EINTR)
+            return -EAGAIN;
+        /* A unix listener's queue is full: no edge will ever tell that it no longer is. */
+        return errno == EAGAIN ? -ENOBUFS : -errno;
     }
     int error = 0;
     socklen_t len = sizeof error;
