@@ -59,7 +59,7 @@ void watch_trouble(struct watch *watch, char place[320], const char *source, con
         rill_log(RILL_LOG_ERROR, source, "%s", trouble);
     else
         rill_log(RILL_LOG_INFO, source, "works again");
-    char both[640];
+    char both[650];
     snprintf(both, sizeof both, "%s%s%s", watch->store_trouble,
              watch->store_trouble[0] && watch->redis_trouble[0] ? "; " : "", watch->redis_trouble);
     if (checks_set_trouble(&watch->checks, both))
