@@ -4,7 +4,11 @@
 #include "base/opts.h"
 #include "client/client_internal.h"
 
+#include <stdio.h>
+
 /* ---- redirects ---- */
+
+static const char phase_redirect[] = "following the redirect";
 
 static bool is_redirect(int status)
 {
@@ -36,7 +40,7 @@ static int redirect(rill_response *response, rill__fetch *request, const char *l
 {
     rill__target *next = rill__target_redirect(response->target, location);
     if (!next) {
-        response->phase = "following the redirect";
+        response->phase = phase_redirect;
         return rill__explain(response);
     }
     if (!rill_url_same_origin(response->target->url, next->url))
@@ -51,26 +55,43 @@ static int redirect(rill_response *response, rill__fetch *request, const char *l
     return 0;
 }
 
-/* Where the answer sends us, or NULL when it is the last. */
-static const char *next_location(const rill_response *response, const rill__fetch *request)
+static int fail_redirect(rill_response *response, int code, const char *why)
+{
+    response->phase = phase_redirect;
+    return rill__fail_response(response, code, "%s", why);
+}
+
+/* Where the answer sends us: 1, or 0 when it is the last, or a code. */
+static int next_location(rill_response *response, const rill__fetch *request,
+                         const char **ret_location)
 {
     if (!request->follow || !is_redirect(response->status))
-        return NULL;
-    return rill_headers_get(&response->headers, "Location");
+        return 0;
+    size_t at = 0;
+    const char *location = rill_headers_next(&response->headers, "Location", &at);
+    const char *second = rill_headers_next(&response->headers, "Location", &at);
+    if (!location)
+        return 0;
+    if (second && strcmp(location, second) != 0)
+        return fail_redirect(response, RILL_EREDIRECT, "there are two Location headers");
+    if (request->max_redirects > 0 && response->redirects + 1 >= request->max_redirects) {
+        char why[40];
+        snprintf(why, sizeof why, "more than %d in a row", request->max_redirects);
+        return fail_redirect(response, RILL_EREDIRECTS, why);
+    }
+    *ret_location = location;
+    return 1;
 }
 
 static int follow(rill_response *response, rill__fetch *request)
 {
     for (;;) {
         RILL__TRY(rill__exchange(response, request));
-        const char *location = next_location(response, request);
-        if (!location)
+        const char *location;
+        int rc = next_location(response, request, &location);
+        RILL__TRY(rc);
+        if (rc == 0)
             break;
-        if (request->max_redirects > 0 && response->redirects + 1 >= request->max_redirects) {
-            response->phase = "following the redirect";
-            return rill__fail_response(response, RILL_EREDIRECTS, "more than %d in a row",
-                                       request->max_redirects);
-        }
         RILL__TRY(redirect(response, request, location));
     }
     return request->raise_for_status ? rill_response_check(response) : 0;

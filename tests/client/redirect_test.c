@@ -82,6 +82,7 @@ static const struct bad bads[] = {
     { "http://127.0.0.1:99999/", RILL_EREDIRECT, "invalid URL" },
     { "//", RILL_EREDIRECT, "invalid URL" },
     { "\\\\", RILL_EREDIRECT, "invalid URL" },
+    { "/a\r\nLocation: /b", RILL_EREDIRECT, "two Location headers" },
 };
 
 IN_LOOP(attacks_55_bad_locations_are_refused)

@@ -120,13 +120,16 @@ static int run_script(void *arg)
     struct script *script = arg;
     rill_group group;
     rill_group_begin(&group, .supervisor = true);
-    rill_stream *stream;
-    while ((stream = rill_accept(script->listener))) {
+    while (!rill_cancelled()) {
+        rill_stream *stream = rill_accept(script->listener);
+        if (!stream)
+            continue; /* a sweep makes memory short */
         struct peer *peer = calloc(1, sizeof *peer);
-        if (!peer)
-            break;
         *peer = (struct peer){ .script = script, .stream = stream };
-        rill_spawn(run_peer, peer, .group = &group);
+        if (rill_spawn(run_peer, peer, .group = &group).id == 0) {
+            rill_stream_free(stream);
+            free(peer);
+        }
     }
     return rill_group_end(&group, -1);
 }
