@@ -103,11 +103,8 @@ static int64_t try_connect(rill__op *op)
         if (rc == 0)
             return 0;
         if (errno == EAGAIN) /* a unix socket whose queue is full: no edge would come */
-            return -ECONNREFUSED;
-        if (errno == EINPROGRESS || errno == EINTR)
-            return -EAGAIN;
-        /* A unix listener's queue is full: no edge will ever tell that it no longer is. */
-        return errno == EAGAIN ? -ENOBUFS : -errno;
+            return -ENOBUFS;
+        return errno == EINPROGRESS || errno == EINTR ? -EAGAIN : -errno;
     }
     int error = 0;
     socklen_t len = sizeof error;
