@@ -110,6 +110,7 @@ struct rill__driver_ops {
 
 struct rill__driver {
     const struct rill__driver_ops *ops;
+    size_t pending; /* ops that were submitted and have not completed: kept by the driver */
 };
 
 /* The kernel's sockets by epoll, edge-triggered. NULL with errno set on failure. */

@@ -165,7 +165,6 @@ static bool is_write(const rill__op *op)
 
 static bool submit(rill__driver *driver, rill__op *op)
 {
-    (void)driver;
     rill__handle *handle = op->handle;
     bool write = is_write(op);
     rill__op **place = write ? &handle->writer : &handle->reader;
@@ -181,11 +180,13 @@ static bool submit(rill__driver *driver, rill__op *op)
         return true;
     *place = op;
     op->pending = true;
+    driver->pending++;
     return false;
 }
 
-static void unplace(rill__op *op)
+static void unplace(rill__driver *driver, rill__op *op)
 {
+    driver->pending--;
     op->pending = false;
     if (is_write(op))
         op->handle->writer = NULL;
@@ -196,18 +197,18 @@ static void unplace(rill__op *op)
 static bool cancel(rill__driver *driver, rill__op *op)
 {
     if (op->pending)
-        unplace(op);
+        unplace(driver, op);
     for (struct closing *at = self(driver)->closing; at; at = at->outer)
         if (at->writer == op)
             at->writer = NULL;
     return true;
 }
 
-static void complete_if_ready(rill__op *op, uint8_t direction)
+static void complete_if_ready(rill__driver *driver, rill__op *op, uint8_t direction)
 {
     if (!op || !try_op(op, direction))
         return;
-    unplace(op);
+    unplace(driver, op);
     op->done(op);
 }
 
@@ -247,11 +248,11 @@ static void strike_out(struct epoll_driver *driver, const rill__handle *handle)
             driver->events[i].data.ptr = NULL;
 }
 
-static void end_op(rill__op *op)
+static void end_op(rill__driver *driver, rill__op *op)
 {
     if (!op)
         return;
-    unplace(op);
+    unplace(driver, op);
     op->result = -ECANCELED;
     op->done(op);
 }
@@ -270,9 +271,9 @@ static void close_handle(rill__driver *base, rill__handle *handle)
         close(fd);
     struct closing closing = { .outer = driver->closing, .writer = handle->writer };
     driver->closing = &closing;
-    end_op(handle->reader);
+    end_op(base, handle->reader);
     driver->closing = closing.outer;
-    end_op(closing.writer);
+    end_op(base, closing.writer);
 }
 
 /* ---- polling ---- */
@@ -321,11 +322,11 @@ static void handle_event(struct epoll_driver *driver, const struct epoll_event *
     if (bits & (EPOLLOUT | EPOLLHUP | EPOLLERR))
         handle->ready |= RILL__READY_WRITE;
     if (handle->ready & RILL__READY_READ)
-        complete_if_ready(handle->reader, RILL__READY_READ);
+        complete_if_ready(&driver->base, handle->reader, RILL__READY_READ);
     /* `done` may have closed and freed the handle: then this event is struck out. */
     handle = event->data.ptr;
     if (handle && handle->ready & RILL__READY_WRITE)
-        complete_if_ready(handle->writer, RILL__READY_WRITE);
+        complete_if_ready(&driver->base, handle->writer, RILL__READY_WRITE);
 }
 
 static int poll_events(rill__driver *base, uint64_t timeout_ns)
@@ -373,8 +374,10 @@ rill__driver *rill__epoll_new(void)
         .free = free_driver,
     };
     struct epoll_driver *driver = rill__zalloc(sizeof *driver);
-    if (!driver)
+    if (!driver) {
+        errno = ENOMEM;
         return NULL;
+    }
     driver->base.ops = &ops;
     driver->has_pwait2 = true;
     driver->epoll_fd = epoll_create1(EPOLL_CLOEXEC);

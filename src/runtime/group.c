@@ -111,7 +111,7 @@ void rill__group_member_done(rill__task *task)
     if (task->result == RILL_ECANCELED)
         group->cut_short = true;
     else if (task->result < 0 && group->supervisor)
-        rill__task_report_unjoined(task);
+        rill__report_unjoined(task);
     else if (task->result < 0)
         keep_failure(group, task);
     rill__list_remove((rill__list *)(void *)&task->member);

@@ -12,6 +12,8 @@
 
 /* How often memory of stacks that are no longer needed is looked for. */
 #define TRIM_NS (5 * RILL__SECOND)
+/* When tasks that do not end with their loop are told of. */
+#define PATIENCE_NS (10 * RILL__SECOND)
 
 __thread rill__loop *rill__this_loop __attribute__((tls_model("initial-exec")));
 
@@ -149,11 +151,15 @@ static bool is_over(const rill__loop *loop)
            (loop->task_count <= 1 || !rill__scope_is_cancelled(&loop->root));
 }
 
-static uint64_t poll_timeout(const rill__loop *loop)
+static uint64_t poll_timeout(rill__loop *loop)
 {
     if (is_over(loop) || loop->ready_head || !rill__list_empty(&loop->deferred))
         return 0;
     uint64_t next = rill__wheel_next(&loop->wheel);
+    if (next == RILL__NEVER)
+        rill__report_deadlock(loop);
+    if (next > loop->next_trim && rill__stack_worth_trimming(&loop->stacks))
+        next = loop->next_trim;
     if (next == RILL__NEVER)
         return RILL__NEVER;
     uint64_t now = loop->driver->ops->now(loop->driver);
@@ -176,11 +182,20 @@ static void turn(rill__loop *loop)
 
 /* ---- rill_run ---- */
 
+static void too_slow(rill__timer *timer)
+{
+    (void)timer;
+    rill__report_survivors(rill__this_loop);
+}
+
 static void finish_background(rill__loop *loop)
 {
+    rill__timer patience = { .deadline = rill__after(loop->now, PATIENCE_NS), .fire = too_slow };
     rill__scope_cancel(&loop->root, RILL__CAUSE_SHUTDOWN, "the loop has ended");
+    rill__timer_set(&patience);
     while (loop->task_count > 1) /* the main task, done, is the one left */
         turn(loop);
+    rill__timer_cancel(&patience);
 }
 
 static int explain(const rill__loop *loop, int rc)

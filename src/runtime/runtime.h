@@ -105,6 +105,14 @@ rill__loop_part *rill__loop_part_get(const void *kind);
 void rill__loop_part_add(rill__loop_part *part, const void *kind,
                          void (*free)(rill__loop_part *part));
 
+/* For tests that cancel a scenario at each place where it may have to wait, one after another: how
+ * many places have been passed so far, and at which the task that passes it is cancelled (0: none).
+ */
+typedef struct rill__sweep {
+    unsigned long points, cancel_at;
+} rill__sweep;
+rill__sweep *rill__loop_sweep(void);
+
 /* ---- I/O that waits: results as of the calls, but codes of ours ---- */
 
 /* Opens a socket on the loop's driver. 0 or a code (RILL_EOS, RILL_ENOMEM). */

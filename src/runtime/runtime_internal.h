@@ -99,6 +99,8 @@ struct rill__loop {
     rill__task *main_task;
     int stop_signal; /* the first of SIGINT, SIGTERM that came, or 0 */
     uint64_t next_trim;
+    bool deadlock_told;
+    rill__sweep sweep;
     /* Finished thread jobs, pushed by the pool's threads. */
     _Atomic(struct rill__job *) finished_jobs;
     _Atomic int jobs; /* handed to the pool and not let go of */
@@ -116,10 +118,15 @@ void rill__task_make_ready(rill__task *task);
 void rill__task_switch_away(rill__loop *loop, bool dying);
 /* From the loop: runs the task until it gives the thread back. */
 void rill__task_resume(rill__loop *loop, rill__task *task);
-void rill__task_report_unjoined(const rill__task *task);
 
 /* From the loop: runs ready tasks, a bounded number of switches. */
 void rill__loop_run_ready(rill__loop *loop);
+
+/* ---- report.c ---- */
+void rill__report_unjoined(const rill__task *task);
+void rill__report_survivors(const rill__loop *loop);
+/* Says so, once, when nothing can ever wake a task again. */
+void rill__report_deadlock(rill__loop *loop);
 
 /* ---- scope.c ---- */
 void rill__scope_open(rill_scope *scope, rill_scope *parent, rill__task *task);

@@ -227,11 +227,24 @@ void rill__stack_put(rill__stack_pool *pool, rill__stack *stack)
     push_free(stack->slab->class, stack);
 }
 
-/* Unmaps slabs that are all free, as long as more stacks are free than in use, and at least two
- * slabs' worth stay. */
+/* More than so many free stacks of a class are not kept: as many as are in use, and two slabs. */
+static size_t kept_free(size_t live)
+{
+    return live + (size_t)2 * SLAB_STACKS;
+}
+
+bool rill__stack_worth_trimming(const rill__stack_pool *pool)
+{
+    for (int i = 0; i < RILL__STACK_CLASSES; i++)
+        if (pool->classes[i].free_count >= kept_free(pool->live) + SLAB_STACKS)
+            return true;
+    return false;
+}
+
+/* Unmaps slabs that are all free, as long as more than the kept ones remain. */
 static void trim_class(rill__stack_class *class, size_t live)
 {
-    size_t keep = live + (size_t)2 * SLAB_STACKS;
+    size_t keep = kept_free(live);
     size_t drop = 0;
     rill__list_each(node, &class->slabs) {
         struct rill__slab *slab = rill__container(node, struct rill__slab, link);

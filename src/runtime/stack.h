@@ -50,6 +50,9 @@ void rill__stack_put(rill__stack_pool *pool, rill__stack *stack);
 /* Returns memory of stacks that have not been needed; called now and then by the loop. */
 void rill__stack_trim(rill__stack_pool *pool);
 
+/* Whether far more stacks are kept than are in use. */
+bool rill__stack_worth_trimming(const rill__stack_pool *pool);
+
 /* Whether the address lies in the guard of this stack. */
 bool rill__stack_overflowed(const rill__stack *stack, const void *address);
 /* The stack's size as asked for, for messages. */

@@ -301,9 +301,23 @@ static int refuse(const char *what)
     return rill__fail_canceled(what);
 }
 
+/* For tests: cancels the task that comes to the nth place where it may have to wait. */
+static void pass_point(rill__task *task)
+{
+    rill__loop *loop = task->loop;
+    if (++loop->sweep.points == loop->sweep.cancel_at)
+        rill__scope_cancel(&task->root, RILL__CAUSE_CANCEL, "swept");
+}
+
+rill__sweep *rill__loop_sweep(void)
+{
+    return &rill__this_loop->sweep;
+}
+
 int rill__checkpoint(const char *what)
 {
     RILL__TRY(rill__need_task(what));
+    pass_point(rill__current());
     return rill_cancelled() ? refuse(what) : 0;
 }
 
@@ -311,6 +325,7 @@ int rill__park(const char *what, rill__abort_fn *abort, void *arg)
 {
     rill__loop *loop = rill__this_loop;
     rill__task *task = loop->current;
+    pass_point(task);
     if (abort && rill__scope_is_cancelled(task->scope)) {
         if (abort(arg) == RILL__ABORTED)
             return refuse(what);
@@ -348,15 +363,6 @@ void rill__wake(rill__task *task)
 
 /* ---- end ---- */
 
-void rill__task_report_unjoined(const rill__task *task)
-{
-    if (task->result >= 0 || task->result == RILL_ECANCELED)
-        return;
-    const char *message = task->error ? task->error->message : rill_code_text(task->result);
-    rill_log(RILL_LOG_ERROR, "task", "'%s' (%s:%d) failed and nobody joined it: %s", task->name,
-             task->file ? task->file : "?", task->line, message);
-}
-
 /* A child has left the list that its parent may be waiting for. */
 static void wake_parent(rill__task *parent)
 {
@@ -377,7 +383,7 @@ void rill__end_children(void)
     while (!rill__list_empty(&task->children)) {
         rill__task *child = rill__container(task->children.next, rill__task, sibling);
         if (child->state == RILL__DONE) {
-            rill__task_report_unjoined(child);
+            rill__report_unjoined(child);
             rill__task_free(child);
             continue;
         }
@@ -427,7 +433,7 @@ static void settle(rill__task *task)
         return;
     rill__task *parent = task->parent;
     if (!joined && task->detached)
-        rill__task_report_unjoined(task);
+        rill__report_unjoined(task);
     if (joined || task->detached)
         rill__task_free(task);
     wake_parent(parent);
@@ -508,7 +514,7 @@ int rill_detach(rill_task handle)
         return stale("detach");
     rill__task *parent = task->parent;
     if (task->state == RILL__DONE) {
-        rill__task_report_unjoined(task);
+        rill__report_unjoined(task);
         rill__task_free(task);
         return 0;
     }

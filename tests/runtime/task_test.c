@@ -2,6 +2,8 @@
 #include "child.h"
 #include "in_task.h"
 
+#include <pthread.h>
+
 static int return_arg(void *arg)
 {
     return *(int *)arg;
@@ -523,4 +525,71 @@ TASK_TEST(ten_thousand_tasks_at_once)
     for (int i = 0; i < COUNT; i++)
         CHECK_INT(rill_join(tasks[i]), 0);
     CHECK_INT(ends, COUNT);
+}
+
+/* ---- deadlock ---- */
+
+static rill_task first_of_two, second_of_two;
+
+static int join_first(void *arg)
+{
+    (void)arg;
+    return rill_join(first_of_two);
+}
+
+static int join_second(void *arg)
+{
+    (void)arg;
+    return rill_join(second_of_two);
+}
+
+static void *interrupt_later(void *arg)
+{
+    usleep(100000);
+    kill(getpid(), SIGTERM);
+    return arg;
+}
+
+static int wait_in_a_ring(void *arg)
+{
+    (void)arg;
+    first_of_two = rill_spawn(join_second, NULL, .name = "first");
+    second_of_two = rill_spawn(join_first, NULL, .name = "second");
+    return rill_join(first_of_two);
+}
+
+static int run_ring(void)
+{
+    pthread_t thread;
+    pthread_create(&thread, NULL, interrupt_later, NULL);
+    int status = rill_run(wait_in_a_ring, NULL);
+    pthread_join(thread, NULL);
+    return status;
+}
+
+TEST(tasks_that_wait_for_each_other_are_reported)
+{
+    struct child child = run_in_child(run_ring);
+    CHECK(WIFEXITED(child.status));
+    CHECK_INT(WEXITSTATUS(child.status), 143);
+    CHECK_CONTAINS(child.said, "deadlock");
+    CHECK_CONTAINS(child.said, "'first' (");
+    CHECK_CONTAINS(child.said, "'second' (");
+    CHECK_CONTAINS(child.said, "for join");
+}
+
+static int run_endless_sleep(void)
+{
+    pthread_t thread;
+    pthread_create(&thread, NULL, interrupt_later, NULL);
+    int status = rill_run(sleep_for, &(double){ RILL_FOREVER });
+    pthread_join(thread, NULL);
+    return status;
+}
+
+TEST(waiting_for_a_signal_is_no_deadlock)
+{
+    struct child child = run_in_child(run_endless_sleep);
+    CHECK_INT(WEXITSTATUS(child.status), 143);
+    CHECK_STR(child.said, "");
 }

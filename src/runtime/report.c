@@ -1,0 +1,66 @@
+/* What the runtime tells of tasks unasked: failures nobody joined, deadlocks, tasks that stay. */
+#include "runtime/runtime_internal.h"
+
+#include <rill/log.h>
+#include <stdio.h>
+
+/* So many tasks are listed by name. */
+#define LISTED_MAX 10
+
+void rill__report_unjoined(const rill__task *task)
+{
+    if (task->result >= 0 || task->result == RILL_ECANCELED)
+        return;
+    const char *message = task->error ? task->error->message : rill_code_text(task->result);
+    rill_log(RILL_LOG_ERROR, "task", "'%s' (%s:%d) failed and nobody joined it: %s", task->name,
+             task->file ? task->file : "?", task->line, message);
+}
+
+/* Writes who waits for what: "'main' for join, 'fetch' (a.c:7) for recv and 12 more". */
+static void list_tasks(const rill__loop *loop, char *text, size_t size)
+{
+    size_t used = 0, listed = 0, parked = 0;
+    text[0] = '\0';
+    for (uint32_t i = 0; i < loop->slot_count; i++) {
+        const rill__task *task = loop->slots[i].task;
+        if (!task || task->state != RILL__PARKED || ++parked > LISTED_MAX)
+            continue;
+        int len = snprintf(text + used, size - used, "%s'%s' (%s:%d) for %s", used ? ", " : "",
+                           task->name, task->file ? task->file : "?", task->line, task->what);
+        if (len < 0 || (size_t)len >= size - used)
+            break;
+        used += (size_t)len;
+        listed++;
+    }
+    if (parked > listed)
+        snprintf(text + used, size - used, " and %zu more", parked - listed);
+}
+
+void rill__report_survivors(const rill__loop *loop)
+{
+    char text[1500];
+    list_tasks(loop, text, sizeof text);
+    rill_log(RILL_LOG_WARN, "loop", "it has ended, and tasks of it still wait: %s", text);
+}
+
+/* Whether a task sleeps with no end: then a signal is what it waits for. */
+static bool somebody_sleeps(const rill__loop *loop)
+{
+    for (uint32_t i = 0; i < loop->slot_count; i++) {
+        const rill__task *task = loop->slots[i].task;
+        if (task && task->state == RILL__PARKED && strcmp(task->what, "sleep") == 0)
+            return true;
+    }
+    return false;
+}
+
+void rill__report_deadlock(rill__loop *loop)
+{
+    if (loop->deadlock_told || loop->driver->pending > 0 || loop->jobs > 0 || somebody_sleeps(loop))
+        return;
+    loop->deadlock_told = true;
+    char text[1500];
+    list_tasks(loop, text, sizeof text);
+    rill_log(RILL_LOG_ERROR, "loop",
+             "deadlock: no timer is set, no I/O under way, and all wait: %s", text);
+}
