@@ -44,7 +44,7 @@ struct rill__task *rill__current(void);
 
 /* Fails with RILL_ENOTASK when there is no running task, and with RILL_ECANCELED when it stands in
  * a cancelled scope: for calls that must not begin what they cannot wait for. */
-int rill__checkpoint(const char *what);
+RILL_AWAITS int rill__checkpoint(const char *what);
 /* Fails with RILL_ENOTASK outside tasks: "connect: called outside a task". */
 int rill__need_task(const char *what);
 

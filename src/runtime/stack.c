@@ -28,6 +28,9 @@
 /* Stacks begin at different cache lines, else the hot ends of all would share the same few sets. */
 #define STAGGER_STEP ((size_t)64)
 #define STAGGER_STEPS 8
+/* Free stacks keep so much of their end warm, and so many are looked at a time. */
+#define HOT_END ((size_t)16 << 10)
+#define DEPTHS_PER_TRIM 1024
 
 struct rill__slab {
     rill__list link; /* rill__stack_class.slabs */
@@ -130,6 +133,7 @@ static void lay_out(struct rill__slab *slab, size_t size)
             .slab = slab,
             .bottom = low + guard,
             .top = low + size - STAGGER_STEP * (size_t)(i % STAGGER_STEPS),
+            .shallow = true,
         };
         slab->valgrind_ids[i] = VALGRIND_STACK_REGISTER(low + guard, low + size);
         push_free(slab->class, &slab->stacks[i]);
@@ -214,6 +218,7 @@ rill__stack *rill__stack_get(rill__stack_pool *pool, size_t size)
     rill__stack *stack = class->free;
     class->free = stack->next_free;
     class->free_count--;
+    stack->shallow = false;
     stack->slab->live++;
     pool->live++;
     tell_sanitizers(stack);
@@ -270,10 +275,25 @@ static void trim_class(rill__stack_class *class, size_t live)
     }
 }
 
+/* Gives back what free stacks have below their hot end: some task once went deep. Those that were
+ * freed last stand first, so behind one that has been seen to, all have been. */
+static void trim_depths(const rill__stack_class *class)
+{
+    int rest = DEPTHS_PER_TRIM;
+    for (rill__stack *at = class->free; at && !at->shallow && rest > 0; at = at->next_free) {
+        char *end = (char *)((uintptr_t)at->top & ~(uintptr_t)(HOT_END - 1)) - HOT_END;
+        (void)madvise(at->bottom, (size_t)(end - at->bottom), MADV_DONTNEED);
+        at->shallow = true;
+        rest--;
+    }
+}
+
 void rill__stack_trim(rill__stack_pool *pool)
 {
-    for (int i = 0; i < RILL__STACK_CLASSES; i++)
+    for (int i = 0; i < RILL__STACK_CLASSES; i++) {
         trim_class(&pool->classes[i], pool->live);
+        trim_depths(&pool->classes[i]);
+    }
 }
 
 bool rill__stack_overflowed(const rill__stack *stack, const void *address)

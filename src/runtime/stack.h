@@ -20,7 +20,8 @@ typedef struct rill__stack {
     struct rill__slab *slab;
     char *bottom; /* lowest usable address: above the guard */
     char *top;
-    void *fiber; /* what the thread sanitizer knows the stack by; NULL without it */
+    bool shallow; /* free, and its deep part has been given back to the system */
+    void *fiber;  /* what the thread sanitizer knows the stack by; NULL without it */
 } rill__stack;
 
 typedef struct rill__stack_class {

@@ -97,6 +97,27 @@ TEST(trimming_returns_stacks_that_are_no_longer_needed)
     rill__stack_pool_free(&pool);
 }
 
+TEST(trimming_gives_back_the_depths_of_free_stacks)
+{
+    enum { COUNT = 128, DEPTH = 150 << 10 };
+    rill__stack *stacks[COUNT];
+    rill__stack_pool pool;
+    rill__stack_pool_init(&pool);
+    for (int i = 0; i < COUNT; i++) {
+        stacks[i] = rill__stack_get(&pool, 0);
+        REQUIRE(stacks[i]);
+        memset(stacks[i]->top - DEPTH, 1, DEPTH);
+    }
+    for (int i = 0; i < COUNT; i++)
+        rill__stack_put(&pool, stacks[i]);
+    size_t full = resident_bytes();
+    rill__stack_trim(&pool);
+    CHECK(full - resident_bytes() > (size_t)COUNT * (DEPTH - (40 << 10)));
+    CHECK_INT(stacks[COUNT - 1]->top[-1], 1); /* the hot end stays */
+    CHECK(pool.classes[1].free_count == COUNT);
+    rill__stack_pool_free(&pool);
+}
+
 static int count_mappings(void)
 {
     int count = 0;
