@@ -24,11 +24,19 @@ static uint64_t seconds_or(double given, double standard)
     return rill__seconds_ns(given > 0 ? given : standard);
 }
 
+/* For scopes, in which 0 is no timeout. */
+static double shutdown_seconds(double given)
+{
+    if (given < 0)
+        return 0;
+    return given > 0 ? given : 60;
+}
+
 static void resolve(struct rill__settings *settings, const rill_app_opts *opts)
 {
     *settings = (struct rill__settings){
         .client_max_size = opts->client_max_size ? opts->client_max_size : 1024 * 1024,
-        .shutdown_seconds = opts->shutdown_timeout ? opts->shutdown_timeout : 60,
+        .shutdown_seconds = shutdown_seconds(opts->shutdown_timeout),
         .keepalive_ns = seconds_or(opts->keepalive_timeout, 75),
         .head_ns = seconds_or(opts->head_timeout, 30),
         .body_ns = seconds_or(opts->body_timeout, 60),
@@ -133,6 +141,8 @@ static int listen_on(rill_app *app, size_t at, const char *host, const rill_app_
         .tls = opts->tls,
         .tls_options = opts->tls_options,
     };
+    if (!listen.tls_options.alpn)
+        listen.tls_options.alpn = "http/1.1";
     app->listeners[at] = rill_listen_with(host, &listen);
     if (!app->listeners[at])
         return rill_errcode();

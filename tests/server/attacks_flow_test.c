@@ -39,7 +39,7 @@ static void client_14(int port)
 
 TEST(attack_14_slow_heads)
 {
-    serve(client_14, .head_timeout = 0.4);
+    serve(client_14, .opts.head_timeout = 0.4);
 }
 
 static void client_14_silent(int port)
@@ -63,7 +63,7 @@ static void client_14_silent(int port)
 
 TEST(attack_14_silent_and_idle)
 {
-    serve(client_14_silent, .head_timeout = 0.3, .keepalive_timeout = 0.8);
+    serve(client_14_silent, .opts.head_timeout = 0.3, .opts.keepalive_timeout = 0.8);
 }
 
 static void client_15(int port)
@@ -97,7 +97,7 @@ static void client_15(int port)
 
 TEST(attack_15_slow_body)
 {
-    serve(client_15, .body_timeout = 0.3);
+    serve(client_15, .opts.body_timeout = 0.3);
 }
 
 /* Connects with the smallest window, and never reads. */
@@ -129,7 +129,7 @@ static void client_16(int port)
 
 TEST(attack_16_slow_readers)
 {
-    serve(client_16, .send_timeout = 0.5);
+    serve(client_16, .opts.send_timeout = 0.5);
 }
 
 struct sender {
@@ -226,7 +226,7 @@ static void client_18(int port)
 
 TEST(attack_18_expect)
 {
-    serve(client_18, .body_timeout = 0.2);
+    serve(client_18, .opts.body_timeout = 0.2);
 }
 
 static void client_19(int port)

@@ -15,7 +15,7 @@
 struct served {
     rill_app *app;
     raw_client_fn *client;
-    rill_app_opts *opts;
+    rill_app_opts opts;
 };
 
 static int run_client(void *arg)
@@ -28,21 +28,22 @@ static int run_client(void *arg)
 static int run_served(void *arg)
 {
     struct served *served = arg;
-    int rc = rill_app_start_with(served->opts);
+    int rc = rill_app_start_with(&served->opts);
     if (rc < 0)
         return rc;
     rill_to_thread(run_client, served);
     return rill_app_stop(served->app);
 }
 
-void serve_with(rill_app *app, raw_client_fn *client, rill_app_opts *opts)
+void serve_with(rill_app *app, const struct serving *serving)
 {
-    opts->app = app;
-    opts->host = "127.0.0.1";
-    opts->port = RILL_ANY_PORT;
-    if (opts->shutdown_timeout == 0)
-        opts->shutdown_timeout = 2;
-    struct served served = { app, client, opts };
+    struct served served = { app, serving->client, serving->opts };
+    served.opts.size = sizeof served.opts;
+    served.opts.app = app;
+    served.opts.host = "127.0.0.1";
+    served.opts.port = RILL_ANY_PORT;
+    if (served.opts.shutdown_timeout == 0)
+        served.opts.shutdown_timeout = 2;
     CHECK_INT(rill_run(run_served, &served), 0);
     rill_app_free(app);
 }

@@ -13,10 +13,13 @@ typedef void raw_client_fn(int port);
 
 /* Serves the test application with these options while the client runs; checks that no connection
  * and no descriptor is left when it has stopped. The port and the host are filled in. */
-#define serve(client, ...)                                                                         \
-    serve_with(test_app_new(), (client),                                                           \
-               &(rill_app_opts){ .size = sizeof(rill_app_opts), __VA_ARGS__ })
-void serve_with(rill_app *app, raw_client_fn *client, rill_app_opts *opts);
+#define serve(...) serve_with(test_app_new(), &(const struct serving){ .client = __VA_ARGS__ })
+
+struct serving {
+    raw_client_fn *client;
+    rill_app_opts opts;
+};
+void serve_with(rill_app *app, const struct serving *serving);
 
 int raw_connect(int port);
 /* Sends all of it; false when the peer has reset the connection. */
