@@ -87,7 +87,7 @@ static int follow(rill_response *response, rill__fetch *request)
 {
     for (;;) {
         RILL__TRY(rill__exchange(response, request));
-        const char *location;
+        const char *location = NULL;
         int rc = next_location(response, request, &location);
         RILL__TRY(rc);
         if (rc == 0)
