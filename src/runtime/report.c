@@ -56,7 +56,10 @@ static bool somebody_sleeps(const rill__loop *loop)
 
 void rill__report_deadlock(rill__loop *loop)
 {
-    if (loop->deadlock_told || loop->driver->pending > 0 || loop->jobs > 0 || somebody_sleeps(loop))
+    if (loop->deadlock_told || loop->driver->pending > 0)
+        return;
+    /* In this order: a thread counts its job off after it has handed it back. */
+    if (loop->jobs > 0 || loop->finished_jobs || somebody_sleeps(loop))
         return;
     loop->deadlock_told = true;
     char text[1500];
