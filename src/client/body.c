@@ -281,7 +281,7 @@ static int read_plain(rill_response *response)
     if (response->content_length > 0 && (uint64_t)response->content_length > max)
         return fail_limit(response);
     for (;;) {
-        rill_str piece;
+        rill_str piece = { NULL, 0 };
         int rc = next_piece(response, &piece);
         if (rc <= 0)
             return rc;
@@ -290,7 +290,7 @@ static int read_plain(rill_response *response)
         if (whole->len == 0 && rill__h1_body_done(&response->framing)) {
             end_body(response);
             response->bytes = piece;
-            ((char *)(uintptr_t)piece.ptr)[piece.len] = '\0';
+            response->from->ptr[response->at] = '\0'; /* just behind it */
             return 0;
         }
         rill__buf_append(whole, piece.ptr, piece.len);
