@@ -24,7 +24,10 @@ rill__driver *rill__loop_driver(void)
 
 uint64_t rill__loop_now(void)
 {
-    return rill__this_loop->now;
+    rill__loop *loop = rill__this_loop;
+    if (loop->now == 0)
+        loop->now = loop->driver->ops->now(loop->driver);
+    return loop->now;
 }
 
 void rill__timer_set(rill__timer *timer)
@@ -172,11 +175,12 @@ static void turn(rill__loop *loop)
     rill__loop_run_ready(loop);
     run_deferred(loop);
     check_signals(loop);
-    loop->driver->ops->poll(loop->driver, poll_timeout(loop));
-    loop->now = loop->driver->ops->now(loop->driver);
+    uint64_t timeout = poll_timeout(loop);
+    loop->now = 0; /* it is another once the wait is over: read again by who asks first */
+    loop->driver->ops->poll(loop->driver, timeout);
     rill__jobs_collect(loop);
     check_signals(loop);
-    rill__wheel_advance(&loop->wheel, loop->now);
+    rill__wheel_advance(&loop->wheel, rill__loop_now());
     maybe_trim(loop);
 }
 

@@ -78,7 +78,8 @@ bool rill__waitq_empty(const rill__waitq *queue);
 
 /* This thread's driver. Only while a loop runs. */
 rill__driver *rill__loop_driver(void);
-/* The time at which the loop's turn began, in ns: cheap, and never ahead of the clock. */
+/* The time at which the loop's turn began, in ns, that is after it waited for I/O: cheap, and never
+ * ahead of the clock. */
 uint64_t rill__loop_now(void);
 /* Sets a timer to timer->deadline (absolute, ns on the loop's clock); `fire` is called by the loop
  * and must not switch tasks. */
