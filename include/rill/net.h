@@ -88,8 +88,8 @@ typedef struct rill_listen_opts {
     bool reuse_port; /* several processes may listen at once (SO_REUSEPORT) */
 } rill_listen_opts;
 
-/* Listens on a numeric address or name ("127.0.0.1", "::", "localhost"), or "unix:/path" (a stale
- * socket file is replaced, a live one is not).
+/* Listens on a numeric address or name ("127.0.0.1", "::", "localhost"; an IPv6 address takes IPv6
+ * alone), or "unix:/path" (a stale socket file is replaced, a live one is not).
  * Returns the listener, or NULL: RILL_ELISTEN with errno, RILL_ETLS for a bad certificate or key.
  */
 #define rill_listen(host, ...)                                                                     \

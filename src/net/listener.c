@@ -96,6 +96,9 @@ static int bind_tcp(rill_listener *listener, const rill__address *address, bool 
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     /* The connections inherit it. */
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    /* "::" is IPv6 alone everywhere, so that one can listen on 0.0.0.0 beside it. */
+    if (address->base.sa_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
     if (reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) < 0)
         return -errno;
     return bind(fd, &address->base, address->len) < 0 ? -errno : 0;
