@@ -3,18 +3,12 @@
 #include "base/fail.h"
 #include "server/server_internal.h"
 
-#include <netinet/tcp.h>
 #include <unistd.h>
 
 /* So many steps before other connections have their turn. */
 #define STEPS_PER_RUN 512
 
 /* ---- birth and end ---- */
-
-static void set_option(const rill__connection *connection, int level, int name, int value)
-{
-    setsockopt(connection->handle.fd, level, name, &value, sizeof value);
-}
 
 /* Closing will drop what the kernel still has, and tell the peer that something went wrong. */
 static void reset_on_close(const rill__connection *connection)
@@ -86,8 +80,6 @@ void rill__connection_accepted(void *arg, int fd, const struct sockaddr_storage 
         return;
     }
     keep_address(connection, address, len);
-    if (connection->peer.any.sa_family != AF_UNIX)
-        set_option(connection, IPPROTO_TCP, TCP_NODELAY, 1);
     connection->deferred.run = step_deferred;
     rill__list_append(&app->connections, &connection->link);
     app->connection_count++;

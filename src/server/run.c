@@ -12,6 +12,7 @@
 #include "base/opts.h"
 #include "server/server_internal.h"
 
+#include <errno.h>
 #include <rill/log.h>
 #include <stdio.h>
 
@@ -154,8 +155,8 @@ static int listen_on(rill_app *app, size_t at, const char *host, const rill_app_
 static int listen_everywhere(rill_app *app, const rill_app_opts *opts)
 {
     RILL__TRY(listen_on(app, 0, "0.0.0.0", opts));
-    listen_on(app, 1, "::", opts);
-    return 0;
+    int rc = listen_on(app, 1, "::", opts);
+    return rc < 0 && rill_last_error()->os_errno == EADDRINUSE ? rc : 0;
 }
 
 static int start_listening(rill_app *app, const rill_app_opts *opts)

@@ -66,6 +66,23 @@ TEST(attack_14_silent_and_idle)
     serve(client_14_silent, .opts.head_timeout = 0.3, .opts.keepalive_timeout = 0.8);
 }
 
+static void client_14_late(int port)
+{
+    raw_pause(0.6); /* the loop sleeps: its patience begins when a connection comes, not before */
+    check_alive(port);
+    int fd = raw_connect(port);
+    raw_pause(0.6);
+    char *reply = raw_read(fd, NULL, 1);
+    CHECK_STR(reply, "<end>");
+    free(reply);
+    close(fd);
+}
+
+TEST(attack_14_patience_begins_with_the_connection)
+{
+    serve(client_14_late, .opts.head_timeout = 0.4);
+}
+
 static void client_15(int port)
 {
     int fd = raw_connect(port);
