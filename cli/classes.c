@@ -7,8 +7,8 @@ static const struct {
     const char *name;
 } classes[] = {
     { RILL_ECANCELED, "cancelled" },
-    { RILL_EURL_SCHEME, "url_scheme" },
     { RILL_EREDIRECT, "redirect_invalid" },
+    { RILL_EURL_SCHEME, "url_scheme" },
     { RILL_EURL, "url_invalid" },
     { RILL_EDNS_NOTFOUND, "dns_nxdomain" },
     { RILL_EDNS_TIMEOUT, "dns_timeout" },

@@ -26,6 +26,8 @@ struct get {
     rill_session *session;
     struct urls urls;
     const char *output;
+    char **paths; /* where each URL's body goes, or NULL */
+    bool body_to_stdout;
     long limit, retries;
     double timeout;
     struct get_report report;
@@ -61,13 +63,11 @@ static int read_body(struct job *job, rill_response *response, struct save *save
 
 static int save_body(struct job *job, rill_response *response)
 {
-    if (strcmp(job->get->output, "-") == 0)
-        return read_body(job, response, &(struct save){ .fd = STDOUT_FILENO });
-    char *path = save_path(job->get->output, job->result.index + 1, job->result.url);
-    if (!path)
-        return rill_fail(RILL_ENOMEM, "out of memory");
+    if (job->get->body_to_stdout)
+        return read_body(job, response,
+                         &(struct save){ .fd = STDOUT_FILENO, .part = "standard output" });
     struct save save;
-    int rc = save_open(&save, path);
+    int rc = save_open(&save, job->get->paths[job->result.index]);
     if (rc == 0)
         rc = read_body(job, response, &save);
     if (rc == 0)
@@ -116,9 +116,12 @@ static int attempt(struct job *job)
 
 /* ---- one URL ---- */
 
-static bool worth_retrying(const struct get_result *result)
+static bool worth_retrying(const struct job *job)
 {
+    const struct get_result *result = &job->result;
     const rill_error *error = &result->error;
+    if (job->get->body_to_stdout && result->bytes > 0 && error->code)
+        return false; /* what has been printed cannot be taken back */
     if (error->code == 0)
         return result->status == 429 || result->status == 500 ||
                (result->status >= 502 && result->status <= 504);
@@ -145,7 +148,7 @@ static int fetch(void *arg)
         int rc = attempt(job);
         if (rc == RILL_ECANCELED)
             return rc;
-        if (job->result.attempts > get->retries || !worth_retrying(&job->result))
+        if (job->result.attempts > get->retries || !worth_retrying(job))
             break;
         rc = rill_sleep(pause_before(job));
         if (rc < 0)
@@ -153,8 +156,7 @@ static int fetch(void *arg)
     }
     job->result.ok = job->result.error.code == 0 && job->result.status < 400;
     job->result.done = true;
-    get_report_result(&job->get->report, &job->result);
-    return 0;
+    return get_report_result(&job->get->report, &job->result);
 }
 
 /* ---- all of them ---- */
@@ -176,9 +178,9 @@ static int fetch_all(struct get *get, struct job *jobs)
     int rc =
         rill_gather(jobs, get->urls.count, fetch, .limit = (size_t)get->limit, .name = "fetch");
     rill_cancel(ticker);
-    get_report_end(report);
-    if (rc < 0)
-        return rc;
+    int end = get_report_end(report);
+    if (rc < 0 || end < 0)
+        return rc < 0 ? rc : end;
     if (report->failed == 0)
         return 0;
     return report->failed == report->total ? EXIT_ALL : EXIT_SOME;
@@ -189,10 +191,14 @@ static int run(void *arg)
     struct get *get = arg;
     rill_auto(rill_session) session =
         rill_session_new(.limit = (int)get->limit, .timeout.total = RILL_FOREVER);
+    if (!session)
+        return rill_errcode();
     struct job *jobs = calloc(get->urls.count, sizeof *jobs);
-    if (!session || !jobs) {
+    if (get->output && !get->body_to_stdout)
+        get->paths = save_paths(get->output, get->urls.items, get->urls.count);
+    if (!jobs || (get->output && !get->body_to_stdout && !get->paths)) {
         free(jobs);
-        return session ? rill_fail(RILL_ENOMEM, "out of memory") : rill_errcode();
+        return rill_fail(RILL_ENOMEM, "out of memory");
     }
     get->session = session;
     for (size_t i = 0; i < get->urls.count; i++)
@@ -202,6 +208,7 @@ static int run(void *arg)
         free(jobs[i].result.final_url);
         free((char *)(uintptr_t)jobs[i].result.file);
     }
+    save_paths_free(get->paths, get->urls.count);
     free(jobs);
     return rc;
 }
@@ -236,8 +243,10 @@ static int run_command(struct get *get, const struct option_list *arguments,
 {
     int status = collect(get, arguments, inputs);
     if (status < 0) {
-        bool body_to_stdout = get->output && strcmp(get->output, "-") == 0;
-        get->report.out = body_to_stdout ? stderr : stdout;
+        get->body_to_stdout = get->output && strcmp(get->output, "-") == 0;
+        if (get->body_to_stdout)
+            get->limit = 1; /* one body behind the other */
+        get->report.out = get->body_to_stdout ? stderr : stdout;
         get->report.progress = isatty(STDERR_FILENO) && !get->report.quiet;
         srandom((unsigned)getpid());
         status = rill_run(run, get);
@@ -288,7 +297,8 @@ int command_get(int argc, char **argv)
           OPTION_TEXT,
           { .text = &get.output },
           "TEMPLATE",
-          "saves bodies: a path with {n}, {host}, {path} or {name}; - is standard output",
+          "saves bodies: a path with {n}, {host}, {path} or {name}; - is standard output, for one "
+          "after the other",
           0,
           0 },
         { "json",

@@ -2,9 +2,13 @@
 #include "get_report.h"
 
 #include "classes.h"
+#include "utf8.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* "512 B", "1.5 kB", "20 MB": decimal, three digits at most. */
 static const char *size_text(int64_t bytes, char out[16])
@@ -50,14 +54,26 @@ static double ms(double seconds)
     return round(seconds * 1e6) / 1e3;
 }
 
+/* URLs and messages may hold any byte; JSON may not. */
+static json_t *text_json(const char *text)
+{
+    char *copy = text ? strdup(text) : NULL;
+    if (!copy)
+        return json_null();
+    utf8_clean(copy);
+    json_t *json = json_string(copy);
+    free(copy);
+    return json;
+}
+
 static json_t *error_json(const struct get_result *result)
 {
     if (result->ok)
         return json_null();
     const rill_error *error = &result->error;
     if (error->code)
-        return json_pack("{s:s, s:s, s:s}", "class", class_of(result), "code",
-                         rill_code_name(error->code), "message", error->message);
+        return json_pack("{s:s, s:s, s:o}", "class", class_of(result), "code",
+                         rill_code_name(error->code), "message", text_json(error->message));
     return json_pack("{s:s, s:s, s:s}", "class", class_of(result), "code", "RILL_ESTATUS",
                      "message", "the status says error");
 }
@@ -66,7 +82,7 @@ static void print_json(const struct get_report *report, json_t *object)
 {
     if (!object)
         return;
-    json_dumpf(object, report->out, JSON_COMPACT);
+    json_dumpf(object, report->out, JSON_COMPACT | JSON_REAL_PRECISION(12));
     fputc('\n', report->out);
     json_decref(object);
 }
@@ -75,16 +91,24 @@ static json_t *result_json(const struct get_result *result)
 {
     const rill_timings *times = &result->timings;
     return json_pack(
-        "{s:i, s:s, s:I, s:s, s:s?, s:b, s:i, s:o, s:I, s:s?, s:i, s:{s:f, s:f, s:f, s:f}, s:o}",
-        "v", 1, "t", "result", "i", (json_int_t)result->index, "url", result->url, "final_url",
-        result->final_url, "ok", result->ok, "attempts", result->attempts, "status",
-        result->status ? json_integer(result->status) : json_null(), "bytes",
+        "{s:i, s:s, s:I, s:o, s:o, s:b, s:i, s:o, s:I, s:s?, s:i, s:{s:f, s:f, s:f, s:f}, s:o}",
+        "v", 1, "t", "result", "i", (json_int_t)result->index, "url", text_json(result->url),
+        "final_url", text_json(result->final_url), "ok", result->ok, "attempts", result->attempts,
+        "status", result->status ? json_integer(result->status) : json_null(), "bytes",
         (json_int_t)result->bytes, "file", result->file, "redirects", result->redirects, "time_ms",
         "queue", ms(times->queue), "connect", ms(times->connect), "wait", ms(times->wait), "total",
         ms(times->total), "error", error_json(result));
 }
 
-void get_report_result(struct get_report *report, const struct get_result *result)
+/* A full disk or a closed pipe must not look like success. */
+static int flush(const struct get_report *report)
+{
+    if (fflush(report->out) == 0 && !ferror(report->out))
+        return 0;
+    return rill_fail(RILL_EOS, "write the results: %s", strerror(errno));
+}
+
+int get_report_result(struct get_report *report, const struct get_result *result)
 {
     report->done++;
     report->failed += !result->ok;
@@ -94,7 +118,7 @@ void get_report_result(struct get_report *report, const struct get_result *resul
         print_json(report, result_json(result));
     else if (!report->quiet || !result->ok)
         print_line(report, result);
-    fflush(report->out);
+    return flush(report);
 }
 
 void get_report_progress(struct get_report *report)
@@ -107,7 +131,7 @@ void get_report_progress(struct get_report *report)
     report->shown = true;
 }
 
-void get_report_end(struct get_report *report)
+int get_report_end(struct get_report *report)
 {
     clear_progress(report);
     if (report->json)
@@ -116,5 +140,5 @@ void get_report_end(struct get_report *report)
                                      (json_int_t)(report->done - report->failed), "failed",
                                      (json_int_t)report->failed, "bytes", (json_int_t)report->bytes,
                                      "time_ms", ms(rill_now() - report->started)));
-    fflush(report->out);
+    return flush(report);
 }

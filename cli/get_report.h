@@ -28,9 +28,10 @@ struct get_report {
     double started;
 };
 
-void get_report_result(struct get_report *report, const struct get_result *result);
+/* Counts and prints it. 0, or RILL_EOS when it could not be written. */
+int get_report_result(struct get_report *report, const struct get_result *result);
 void get_report_progress(struct get_report *report);
-/* Takes the progress away; with JSON writes the sum. */
-void get_report_end(struct get_report *report);
+/* Takes the progress away; with JSON writes the sum. Returns as above. */
+int get_report_end(struct get_report *report);
 
 #endif

@@ -10,6 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What a URL may give to the name of a file or folder, in bytes: 255 is what Linux takes, and the
+ * template adds to it. */
+#define PART_MAX 200u
+
 static const char *const fields[] = { "{n}", "{host}", "{path}", "{name}" };
 enum field { FIELD_N, FIELD_HOST, FIELD_PATH, FIELD_NAME, FIELD_COUNT };
 
@@ -37,14 +41,12 @@ static int safe(int c)
            (c && strchr("._-~", c));
 }
 
-/* One part of a path; "." and ".." and nothing at all become "_". */
+/* One part of a path; nothing at all becomes "_", and so does a dot in front. */
 static void put_part(FILE *out, const char *part, size_t len)
 {
-    if (len == 0 || (len <= 2 && memcmp(part, "..", len) == 0)) {
+    if (len == 0 || *part == '.')
         fputc('_', out);
-        return;
-    }
-    for (size_t i = 0; i < len && i < 200; i++)
+    for (size_t i = *part == '.'; i < len && i < PART_MAX; i++)
         fputc(safe((unsigned char)part[i]) ? part[i] : '_', out);
 }
 
@@ -93,7 +95,8 @@ static void put_field(FILE *out, enum field field, size_t number, const rill_url
     }
 }
 
-char *save_path(const char *template_text, size_t number, const char *text)
+/* The path of one URL, or NULL. */
+static char *path_of(const char *template_text, size_t number, const char *text)
 {
     rill_auto(rill_url) url = rill_url_parse(text);
     char *path = NULL;
@@ -115,6 +118,90 @@ char *save_path(const char *template_text, size_t number, const char *text)
         return NULL;
     }
     return path;
+}
+
+/* ---- paths that differ ---- */
+
+struct named {
+    char *path;
+    size_t index;
+};
+
+static int by_path(const void *left, const void *right)
+{
+    const struct named *a = left, *b = right;
+    int order = strcmp(a->path, b->path);
+    return order ? order : a->index < b->index ? -1 : 1;
+}
+
+/* Puts "+NUMBER" behind the stem of the name. A '+' never comes from a URL, and this one is always
+ * the last of the path, so the result is like no other. */
+static char *numbered(const char *path, size_t number)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    const char *end = strrchr(name, '.');
+    if (!end || end == name || strchr(end, '+'))
+        end = name + strlen(name);
+    char *result = NULL;
+    if (asprintf(&result, "%.*s+%zu%s", (int)(end - path), path, number, end) < 0)
+        return NULL;
+    return result;
+}
+
+/* In each run of equal paths all but the first get a number. */
+static int make_different(struct named *named, size_t count)
+{
+    qsort(named, count, sizeof *named, by_path);
+    const char *first = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (!first || strcmp(first, named[i].path) != 0) {
+            first = named[i].path;
+            continue;
+        }
+        char *path = numbered(first, named[i].index + 1);
+        if (!path)
+            return -1;
+        free(named[i].path);
+        named[i].path = path;
+    }
+    return 0;
+}
+
+/* Every URL's path goes to its place; one that is no URL has none. */
+static int fill_paths(char **paths, const char *template_text, char **urls, size_t count)
+{
+    struct named *named = calloc(count, sizeof *named);
+    if (!named)
+        return -1;
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        char *path = path_of(template_text, i + 1, urls[i]);
+        if (path)
+            named[used++] = (struct named){ path, i };
+    }
+    int rc = make_different(named, used);
+    for (size_t i = 0; i < used; i++)
+        paths[named[i].index] = named[i].path;
+    free(named);
+    return rc;
+}
+
+char **save_paths(const char *template_text, char **urls, size_t count)
+{
+    char **paths = calloc(count, sizeof *paths);
+    if (paths && count > 0 && fill_paths(paths, template_text, urls, count) < 0) {
+        save_paths_free(paths, count);
+        return NULL;
+    }
+    return paths;
+}
+
+void save_paths_free(char **paths, size_t count)
+{
+    for (size_t i = 0; paths && i < count; i++)
+        free(paths[i]);
+    free(paths);
 }
 
 /* ---- writing, on a worker thread ---- */
@@ -149,13 +236,13 @@ static int open_now(void *arg)
     return save->fd < 0 ? fail("open", save->part) : 0;
 }
 
-int save_open(struct save *save, char *path)
+int save_open(struct save *save, const char *path)
 {
-    size_t size = strlen(path) + sizeof ".part";
-    *save = (struct save){ .fd = -1, .path = path, .part = malloc(size) };
-    if (!save->part)
+    *save = (struct save){ .fd = -1, .path = strdup(path) };
+    if (!save->path || asprintf(&save->part, "%s+part", path) < 0) {
+        save->part = NULL;
         return rill_fail(RILL_ENOMEM, "out of memory");
-    snprintf(save->part, size, "%s.part", path);
+    }
     return rill_to_thread(open_now, save);
 }
 
