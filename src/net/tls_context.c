@@ -81,7 +81,8 @@ static int show_certificate(rill__tls_context *context)
 
 /* ---- ALPN ---- */
 
-/* The first of ours that the client offers; none in common ends the handshake (RFC 7301, 3.2). */
+/* The first of ours that the client offers; none in common ends the handshake (RFC 7301, 3.2).
+ * lint: allow foreign-signature: OpenSSL's callback. */
 static int choose_protocol(SSL *ssl, const unsigned char **ret_name, unsigned char *ret_len,
                            const unsigned char *offered, unsigned offered_len, void *arg)
 {

@@ -1,3 +1,4 @@
+/* Makes certificates with libcrypto: a root, and what it signs. */
 #include "harness.h"
 
 #include "certificates.h"

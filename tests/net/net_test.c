@@ -254,6 +254,7 @@ static int local_address(void *arg)
     rill_auto(rill_listener) listener = rill_listen(LOCAL, 0);
     rill_auto(rill_stream) near =
         rill_connect(LOCAL, rill_listener_port(listener), .local_address = "127.0.0.7");
+    CHECK(near);
     rill_auto(rill_stream) far = rill_accept(listener);
     CHECK_CONTAINS(rill_stream_peer(far), "127.0.0.7:");
     return 0;
@@ -298,6 +299,7 @@ static int cancelled_calls(void *arg)
     CHECK_INT(read_some(pair.near), 5);
     CHECK_INT(rill_within(0.02, accept_one, pair.listener), RILL_ETIMEDOUT);
     rill_auto(rill_stream) next = rill_connect(LOCAL, rill_listener_port(pair.listener));
+    CHECK(next);
     CHECK_INT(accept_one(pair.listener), 0);
     CHECK_INT(rill_within(0.02, write_for_ever, pair.near), RILL_ETIMEDOUT);
     CHECK(rill_stream_written(pair.near) > 0);
@@ -621,6 +623,7 @@ static int accept_without_descriptors(void *arg)
     bool by_machine = arg;
     struct machine machine = { .listener = rill_listen(LOCAL, 0) };
     rill_auto(rill_stream) near = rill_connect(LOCAL, rill_listener_port(machine.listener));
+    CHECK(near);
     rlim_t was = exhaust();
     CHECK(!rill_connect(LOCAL, rill_listener_port(machine.listener)));
     CHECK(rill_error_is(rill_last_error(), RILL_ECONNECT));

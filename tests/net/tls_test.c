@@ -477,6 +477,7 @@ static int closing_server(void *arg)
 static int silent_server(void *arg)
 {
     rill_auto(rill_stream) stream = rill_accept(arg);
+    CHECK(stream);
     return rill_sleep(10);
 }
 
