@@ -221,6 +221,12 @@ RILL_AWAITS int rill__exchange(rill_response *response, const rill__fetch *reque
 /* Reads from the connection, at most as long as the timeouts allow: the count, 0 at the end. */
 RILL_AWAITS ptrdiff_t rill__response_recv(rill_response *response, char *to, size_t room);
 
+/* ---- upload.c ---- */
+
+/* Writes a body behind its head. Returns 0 when it is written, or refused by an early answer, whose
+ * first bytes are in response->head then; else a code. */
+RILL_AWAITS int rill__upload(rill_response *response, rill_str body);
+
 /* ---- body.c ---- */
 
 /* The head was read: `framing` is set. Gives the connection back when the answer is there whole. */

@@ -122,10 +122,11 @@ static int send_request(rill_response *response, const rill__fetch *request)
     response->phase = rill__phase_send;
     rill__buf_reset(out);
     RILL__TRY(rill__fetch_write(request, response->target, out));
-    RILL__TRY(rill_stream_write(stream, out->ptr, out->len));
-    if (request->body_gone || request->body.len <= RILL__WRITE_TOGETHER)
-        return 0;
-    return rill_stream_write(stream, request->body.ptr, request->body.len);
+    int rc = rill_stream_write(stream, out->ptr, out->len);
+    rill__buf_reset(out); /* what comes is for the answer */
+    if (rc < 0 || request->body_gone || request->body.len <= RILL__WRITE_TOGETHER)
+        return rc;
+    return rill__upload(response, request->body);
 }
 
 /* ---- the head of the answer ---- */
@@ -170,7 +171,6 @@ static int read_final_head(rill_response *response, const rill__fetch *request,
                            struct rill__h1_head *head)
 {
     response->phase = rill__phase_wait;
-    rill__buf_reset(&response->head);
     for (int i = 0; i <= RILL__INTERIM_MAX; i++) {
         rill__h1_head_init_response(head, NULL, head->fields, request->method_id);
         int len = read_one_head(response, head);

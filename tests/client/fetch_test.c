@@ -150,6 +150,62 @@ IN_LOOP(a_large_body_arrives_whole)
     tear_down(&f, response);
 }
 
+/* 20 MB to a server that answers once it has read the head, and then reads no more. */
+static void upload_to(const struct step *step, int wanted, const char *words)
+{
+    struct script *script = script_start(step, 1);
+    rill_session *session = rill_session_new(.timeout.total = 0.3);
+    size_t len = 20000000;
+    char *body = calloc(1, len);
+    rill_response *response = rill_put(session, script->url, .body = { body, len });
+    int status = response ? rill_response_status(response) : rill_errcode();
+    CHECK(wanted < 0 ? rill_code_is(status, wanted) : status == wanted);
+    rill_str text;
+    if (response)
+        CHECK_INT(rill_response_text(response, &text), 0);
+    else
+        CHECK_CONTAINS(rill_last_error()->message, words);
+    rill_response_free(response);
+    rill_session_free(session);
+    script_stop(script);
+    free(body);
+}
+
+IN_LOOP(an_early_refusal_ends_the_upload)
+{
+    const struct step refusal = { .reply = "HTTP/1.1 413 Large\r\nContent-Length: 2\r\n\r\nno",
+                                  .early = true,
+                                  .hold = true };
+    upload_to(&refusal, 413, "");
+    const struct step cut = { .early = true, .close = true };
+    upload_to(&cut, RILL_ECONNECTION, ": sending the request: ");
+    const struct step silence = { .early = true, .hold = true };
+    upload_to(&silence, RILL_ETOTAL_TIMEOUT, ": sending the request: not done within 0.3 s");
+}
+
+IN_LOOP(an_early_success_does_not)
+{
+    const struct step steps[] = {
+        { .reply = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n",
+          .early = true },
+        { .reply = "ok", .unasked = true, .read = 20000000 },
+    };
+    struct script *script = script_start(steps, 2);
+    rill_session *session = rill_session_new(.timeout.total = 5);
+    size_t len = 20000000;
+    char *body = calloc(1, len);
+    rill_response *response = rill_put(session, script->url, .body = { body, len });
+    REQUIRE(response);
+    CHECK_INT(rill_response_status(response), 200);
+    rill_str text;
+    CHECK_INT(rill_response_text(response, &text), 0);
+    CHECK_STR(text.ptr, "ok");
+    rill_response_free(response);
+    rill_session_free(session);
+    script_stop(script);
+    free(body);
+}
+
 IN_LOOP(what_could_break_a_request_is_refused)
 {
     struct fixture f = set_up();

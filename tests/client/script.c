@@ -22,8 +22,9 @@ static size_t request_length(const struct peer *peer)
     if (!end)
         return 0;
     size_t len = (size_t)(end + 4 - peer->bytes);
+    const struct script *script = peer->script;
     const char *length = strstr(peer->bytes, "Content-Length: ");
-    if (length && length < end)
+    if (length && length < end && !script->steps[script->at].early)
         len += (size_t)atol(length + strlen("Content-Length: "));
     return len <= peer->len ? len : 0;
 }
@@ -67,12 +68,32 @@ static int send_reply(struct peer *peer, const struct step *step)
     return rc;
 }
 
+/* Takes bytes of a body off, those that came with its head first. */
+static bool drop_bytes(struct peer *peer, size_t count)
+{
+    while (peer->len < count) {
+        count -= peer->len;
+        ptrdiff_t n = rill_stream_read(peer->stream, peer->bytes, REQUEST_MAX);
+        if (n <= 0)
+            return false;
+        peer->len = (size_t)n;
+    }
+    peer->len -= count;
+    memmove(peer->bytes, peer->bytes + count, peer->len);
+    peer->bytes[peer->len] = '\0';
+    return true;
+}
+
 /* False when the connection is over. */
 static bool play(struct peer *peer, const struct step *step)
 {
     if (step->delay > 0 && rill_sleep(step->delay) < 0)
         return false;
+    if (step->read > 0 && !drop_bytes(peer, step->read))
+        return false;
     if (step->reply && send_reply(peer, step) < 0)
+        return false;
+    if (step->hold && rill_sleep(20) < 0)
         return false;
     if (step->reset) {
         struct linger linger = { .l_onoff = 1 };

@@ -24,6 +24,9 @@ struct step {
     bool bytewise;     /* byte by byte */
     bool repeat;       /* send the reply again and again until the peer is gone */
     bool unasked;      /* without waiting for a request, behind the step before */
+    bool early;        /* as soon as the head of a request is there */
+    bool hold;         /* then neither read nor close */
+    size_t read;       /* read so many bytes first */
     double delay;      /* seconds before the reply */
 };
 
