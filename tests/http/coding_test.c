@@ -539,7 +539,7 @@ TEST(a_flush_gives_all_that_was_written)
     rill_auto(rill__decoder) decoder = rill__decoder_open(&codings, NULL);
     REQUIRE(encoder && decoder);
     for (int i = 0; i < 100; i++) {
-        char event[16], wire[16], plain[100];
+        char event[32], wire[16], plain[100];
         snprintf(event, sizeof event, "event %d\n", i);
         rill_str in = rill_str_of(event);
         size_t len, got, total = 0;
