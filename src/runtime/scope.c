@@ -44,12 +44,6 @@ static void unlink_scope(rill_scope *scope)
     scope->sibling_link = NULL;
 }
 
-void rill__scope_move(rill_scope *scope, rill_scope *parent)
-{
-    unlink_scope(scope);
-    link_below(scope, parent);
-}
-
 void rill__scope_open(rill_scope *scope, rill_scope *parent, rill__task *task)
 {
     scope->parent = NULL;
@@ -114,6 +108,21 @@ void rill__scope_cancel(rill_scope *scope, rill__cause cause, const char *reason
         at->origin = scope;
         wake_if_innermost(at);
     }
+}
+
+void rill__scope_move(rill_scope *scope, rill_scope *parent)
+{
+    unlink_scope(scope);
+    link_below(scope, parent);
+    const rill_scope *origin = scope->origin;
+    if (!origin || origin == scope)
+        return;
+    /* Where the cancellation began may be gone before this scope is. */
+    scope->cause = origin->cause;
+    memcpy(scope->reason, origin->reason, sizeof scope->reason);
+    for (rill_scope *at = scope; at; at = walk(scope, at, true))
+        if (at->origin == origin)
+            at->origin = scope;
 }
 
 static uint64_t deadline_after(double seconds)

@@ -593,3 +593,39 @@ TEST(waiting_for_a_signal_is_no_deadlock)
     CHECK_INT(WEXITSTATUS(child.status), 143);
     CHECK_STR(child.said, "");
 }
+
+/* ---- detached after a cancellation ---- */
+
+static int detach_when_cancelled(void *arg)
+{
+    rill_scope scope;
+    CHECK_INT(rill_sleep(for_ever), RILL_ECANCELED);
+    CHECK_INT(rill_detach(rill_self()), 0);
+    rill_scope_begin(&scope, .shield = true, .timeout = 5);
+    CHECK_INT(rill_sleep(a_while), 0); /* the spawner has ended, another has its stack */
+    rill_scope_end(&scope, 0);
+    CHECK_INT(rill_sleep(0), RILL_ECANCELED);
+    CHECK_STR(rill_cancel_reason(), "enough");
+    CHECK_CONTAINS(rill_last_error()->message, "enough");
+    *(bool *)arg = true;
+    return 0;
+}
+
+static int spawn_and_sleep(void *arg)
+{
+    rill_spawn(detach_when_cancelled, arg);
+    return rill_sleep(for_ever);
+}
+
+TASK_TEST(a_detached_task_keeps_the_reason_it_was_cancelled_for)
+{
+    bool over = false;
+    rill_task spawner = rill_spawn(spawn_and_sleep, &over);
+    rill_sleep(a_moment);
+    CHECK_INT(rill_cancel(spawner, .reason = "enough"), 0);
+    CHECK_INT(rill_join(spawner), RILL_ECANCELED);
+    rill_task other = rill_spawn(sleep_for, &a_moment);
+    CHECK_INT(rill_join(other), 0);
+    CHECK_INT(rill_sleep(a_while * 3), 0);
+    CHECK(over);
+}
