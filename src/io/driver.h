@@ -78,7 +78,8 @@ struct rill__handle {
 enum {
     RILL__READY_READ = 1 << 0,
     RILL__READY_WRITE = 1 << 1,
-    RILL__READY_HANGUP = 1 << 2, /* the peer closed or the socket failed: reading shows what */
+    RILL__READY_HANGUP = 1 << 2, /* the peer closed, the socket failed or a byte is urgent: a short
+                                     read is not the last */
 };
 
 struct rill__driver_ops {

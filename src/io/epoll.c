@@ -60,7 +60,8 @@ static int64_t try_recv(rill__op *op)
     ssize_t n = recv(op->handle->fd, ptr, len, 0);
     if (n < 0)
         return -errno;
-    /* What came is all there was; a hang-up is only seen by reading once more. */
+    /* What came is all there was; a hang-up, and what stands behind urgent data, at which a read
+     * stops, is only seen by reading once more. */
     if ((size_t)n < len && !(op->handle->ready & RILL__READY_HANGUP))
         op->handle->ready &= (uint8_t)~RILL__READY_READ;
     return n;
@@ -217,7 +218,7 @@ static void complete_if_ready(rill__driver *driver, rill__op *op, uint8_t direct
 static int adopt(rill__driver *driver, rill__handle *handle, int fd)
 {
     struct epoll_event event = {
-        .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+        .events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET,
         .data.ptr = handle,
     };
     *handle = (rill__handle){ .fd = fd };
@@ -315,9 +316,9 @@ static void handle_event(struct epoll_driver *driver, const struct epoll_event *
         return;
     }
     uint32_t bits = event->events;
-    if (bits & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+    if (bits & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         handle->ready |= RILL__READY_READ;
-    if (bits & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+    if (bits & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         handle->ready |= RILL__READY_HANGUP;
     if (bits & (EPOLLOUT | EPOLLHUP | EPOLLERR))
         handle->ready |= RILL__READY_WRITE;

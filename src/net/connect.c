@@ -68,7 +68,7 @@ static int bind_local(const struct target *target, const rill_stream *stream,
                       const rill__address *address)
 {
     const rill__address *local = &target->local;
-    if (local->len == 0 || local->base.sa_family != address->base.sa_family)
+    if (local->len == 0 || address->base.sa_family == AF_UNIX)
         return 0;
     if (bind(stream->handle.fd, &local->base, local->len) < 0)
         return rill__fail_errno(RILL_ECONNECT, errno, "connect %s: bind to %s", target->label,
@@ -240,15 +240,31 @@ static int find_addresses(const char *host, int port, rill__addresses *ret_addre
     return rill__resolve(host, port, ret_addresses);
 }
 
+/* Keeps the addresses that can be connected to from the local one. */
+static int match_local(const struct target *target, rill__addresses *found)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < found->count; i++)
+        if (found->list[i].base.sa_family == target->local.base.sa_family)
+            found->list[count++] = found->list[i];
+    found->count = count;
+    return count > 0
+               ? 0
+               : rill__fail(RILL_ECONNECT, "connect %s: it has no address of the family of %s",
+                            target->label, target->opts->local_address);
+}
+
 static rill_stream *connect_all(const char *host, const struct target *target)
 {
     rill__addresses found;
+    bool local = rill__address_is_unix(host);
     if (find_addresses(host, target->opts->port, &found) < 0)
+        return NULL;
+    if (target->local.len > 0 && !local && match_local(target, &found) < 0)
         return NULL;
     rill_stream *stream = connect_any(target, &found);
     if (!stream || !target->opts->tls)
         return stream;
-    bool local = rill__address_is_unix(host);
     if (add_tls(target, stream, local ? "localhost" : host) == 0)
         return stream;
     rill_stream_free(stream);
