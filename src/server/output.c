@@ -26,6 +26,8 @@ static void encrypt(rill__connection *connection, struct rill__output *output)
     rill__buf *encrypted = rill__tls_output(tls);
     rill__buf_append(&output->sending, encrypted->ptr, encrypted->len);
     rill__buf_consume(encrypted, encrypted->len);
+    if (output->sending.failed) /* bytes of the record are lost: nothing after it can be read */
+        rill__connection_break(connection, RILL_ENOMEM);
 }
 
 /* Fills `sending`, which is empty. */
@@ -76,6 +78,8 @@ void rill__output_flush(rill__connection *connection)
     while (!connection->broken && !connection->writer.pending) {
         if (output->sent == output->sending.len)
             fill(connection, output);
+        if (connection->broken)
+            return;
         if (output->sending.len == 0) {
             rill__deadline_set(connection, RILL__WRITE_DEADLINE, RILL__NEVER);
             return;

@@ -6,8 +6,8 @@
 #include <rill/log.h>
 #include <stdio.h>
 
-/* Status line, date, type, length and connection, with room to spare. */
-#define HEAD_ROOM 512u
+/* Date, type, length and connection, with room to spare; the type is one of our own. */
+#define HEAD_ROOM 256u
 
 void rill__reply_misuse(rill_request *request, const char *format, ...)
 {
@@ -111,6 +111,30 @@ static void write_framing(rill_request *request, rill__buf *out)
         rill__buf_append(out, "Connection: keep-alive\r\n", 24);
 }
 
+static char *put(char *to, const char *text, size_t len)
+{
+    memcpy(to, text, len);
+    return to + len;
+}
+
+/* The fields that the application may set instead; `type` NULL for none. */
+static void write_defaults(const rill_request *request, const char *type, rill__buf *out)
+{
+    char *start = rill__buf_reserve(out, HEAD_ROOM), *to = start;
+    if (!start)
+        return;
+    if (!has_field(request, "Date")) {
+        rill_str date = rill__date_line();
+        to = put(to, date.ptr, date.len);
+    }
+    if (type && !has_field(request, "Content-Type")) {
+        to = put(to, "Content-Type: ", 14);
+        to = put(to, type, strlen(type));
+        to = put(to, "\r\n", 2);
+    }
+    rill__buf_commit(out, (size_t)(to - start));
+}
+
 static int check_begin(const rill_request *request, int status)
 {
     if (request->reply.begun)
@@ -128,17 +152,8 @@ int rill__reply_head(rill_request *request, int status, const char *type)
     reply->begun = true;
     reply->status = status;
     reply->no_body = status == 204 || status == 304 || is_head(request);
-    rill__buf_reserve(out, HEAD_ROOM);
     rill__h1_write_status_line(out, status, (rill_str){ 0 });
-    if (!has_field(request, "Date")) {
-        rill_str date = rill__date_line();
-        rill__buf_append(out, date.ptr, date.len);
-    }
-    if (type && status != 204 && status != 304 && !has_field(request, "Content-Type")) {
-        rill__buf_append(out, "Content-Type: ", 14);
-        rill__buf_puts(out, type);
-        rill__buf_append(out, "\r\n", 2);
-    }
+    write_defaults(request, status == 204 || status == 304 ? NULL : type, out);
     if (reply->headers.count > 0)
         rill__h1_write_headers(out, &reply->headers);
     write_framing(request, out);

@@ -161,7 +161,9 @@ const char *rill_request_peer(const rill_request *given)
         return request->peer;
     char text[128];
     const rill__connection *connection = request->connection;
-    rill__address_text(text, sizeof text, &connection->peer.any, sizeof connection->peer);
+    bool local = connection->peer.any.sa_family == AF_UNIX; /* whose clients have no name */
+    rill__address_text(text, sizeof text, &connection->peer.any,
+                       local ? sizeof(sa_family_t) : sizeof connection->peer);
     request->peer = rill__arena_dup(&request->arena, text, strlen(text));
     return request->peer ? request->peer : "";
 }

@@ -3,6 +3,7 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import tempfile
@@ -108,6 +109,29 @@ class Curl(peer.TestCase):
                 self.assertEqual(curl(*trust, url), "Hello, World!")
 
 
+    def test_tls_nonsense(self):
+        with tempfile.TemporaryDirectory() as folder:
+            cert, key = certificate(folder)
+            with serve(cert, key) as server:
+                for nonsense in b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\x16\x03\x01\x00\x05hello":
+                    with socket.create_connection(("127.0.0.1", server.port)) as client:
+                        client.settimeout(5)
+                        client.sendall(nonsense)
+                        while client.recv(4096):  # an alert, then the end
+                            pass
+                context = ssl.create_default_context(cafile=cert)
+                with socket.create_connection(("127.0.0.1", server.port)) as client:
+                    with context.wrap_socket(client, server_hostname="localhost") as tls:
+                        request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                        for byte in request * 3:
+                            tls.send(bytes([byte]))
+                        tls.send(request[:-2] + b"Connection: close\r\n\r\n")
+                        reply = b""
+                        while piece := tls.recv(4096):
+                            reply += piece
+                self.assertEqual(reply.count(b"Hello, World!"), 4)
+
+
 class Aiohttp(peer.TestCase):
     def run_session(self, script, url):
         try:
@@ -175,19 +199,22 @@ const url = process.argv[1];
 const check = (ok, what) => { if (!ok) throw new Error(what); };
 const text = async (path, options) => (await fetch(url + path, options)).text();
 check(await text('') === 'Hello, World!', 'get');
-check(await text('echo', { method: 'POST', body: 'x'.repeat(200000) }) === 'x'.repeat(200000), 'post');
+const long = 'x'.repeat(200000);
+check(await text('echo', { method: 'POST', body: long }) === long, 'post');
 const json = await fetch(url + 'json', { method: 'POST', body: JSON.stringify({ a: 'ü' }) });
 check(json.headers.get('content-type') === 'application/json', 'type');
 check((await json.json()).a === 'ü', 'json');
-const body = new ReadableStream({ async start(c) {
-    for (let i = 0; i < 10; i++) { c.enqueue(new Uint8Array(1000)); await new Promise(r => setTimeout(r, 5)); }
-    c.close();
+const pause = () => new Promise(done => setTimeout(done, 5));
+const body = new ReadableStream({ async start(to) {
+    for (let i = 0; i < 10; i++) { to.enqueue(new Uint8Array(1000)); await pause(); }
+    to.close();
 } });
 check(await text('count', { method: 'POST', body, duplex: 'half' }) === '10000', 'stream up');
 check((await text('stream?n=50&size=1000')).length === 50000, 'stream down');
 const all = await Promise.all(Array.from({ length: 200 }, (_, i) => text('name/' + i)));
 check(all.every((reply, i) => reply === `name=${i} path=/name/${i}`), 'many');
-check((await fetch(url + 'resource', { headers: { 'If-None-Match': '"v1"' } })).status === 304, '304');
+const known = { headers: { 'If-None-Match': '"v1"' } };
+check((await fetch(url + 'resource', known)).status === 304, '304');
 console.log('fine');
 """
 

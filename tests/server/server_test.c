@@ -498,6 +498,35 @@ TEST(port_in_use)
     CHECK_INT(rill_run(port_in_use, NULL), 0);
 }
 
+static int serve_unix(void *arg)
+{
+    static const char request[] = REQUEST("GET /peer");
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    rill_app *app = arg;
+    snprintf(address.sun_path, sizeof address.sun_path, "/tmp/rill-server-%d", (int)getpid());
+    char host[120];
+    snprintf(host, sizeof host, "unix:%s", address.sun_path);
+    CHECK_INT(rill_app_start(app, .host = host), 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_INT(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    raw_puts(fd, request);
+    rill_sleep(0.1);
+    char *reply = raw_read(fd, NULL, 1);
+    CHECK_CONTAINS(reply, "\r\n\r\nunix: 0<end>");
+    free(reply);
+    close(fd);
+    CHECK_INT(rill_app_stop(app), 0);
+    CHECK(access(address.sun_path, F_OK) < 0);
+    return 0;
+}
+
+TEST(unix_socket)
+{
+    rill_app *app = test_app_new();
+    CHECK_INT(rill_run(serve_unix, app), 0);
+    rill_app_free(app);
+}
+
 TEST(no_application)
 {
     rill_app_get(NULL, "/", NULL);

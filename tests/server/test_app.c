@@ -31,6 +31,12 @@ static int rest(rill_request *request)
     return rill_reply_text(request, 200, "rest=%s", rill_request_param(request, "rest"));
 }
 
+static int peer(rill_request *request)
+{
+    return rill_reply_text(request, 200, "%s %d", rill_request_peer(request),
+                           rill_request_is_secure(request));
+}
+
 /* Tells everything about the request. */
 static int about(rill_request *request)
 {
@@ -191,6 +197,7 @@ rill_app *test_app_new(void)
     rill_app_get(app, "/name/fixed", hello);
     rill_app_get(app, "/rest/{rest*}", rest);
     rill_app_route(app, "*", "/about", about, .data = "some");
+    rill_app_get(app, "/peer", peer);
     rill_app_post(app, "/echo", echo);
     rill_app_put(app, "/echo", echo);
     rill_app_post(app, "/small", echo, .client_max_size = 10);
