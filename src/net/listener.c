@@ -132,6 +132,16 @@ static int open_listener(rill_listener *listener, rill__address *address,
     return 0;
 }
 
+/* Of a name with addresses of both families, "localhost" first of all, that which every client can
+ * reach. */
+static size_t prefer_v4(const rill__addresses *found)
+{
+    for (size_t i = 0; i < found->count; i++)
+        if (found->list[i].base.sa_family == AF_INET)
+            return i;
+    return 0;
+}
+
 static int find_address(const char *host, const rill_listen_opts *opts, rill__address *ret_address)
 {
     if (!host || !*host)
@@ -143,7 +153,7 @@ static int find_address(const char *host, const rill_listen_opts *opts, rill__ad
     rill__addresses found;
     if (rill__resolve(host, opts->port, &found) < 0)
         return rill__error_prefix("listen: ");
-    *ret_address = found.list[0];
+    *ret_address = found.list[prefer_v4(&found)];
     return 0;
 }
 

@@ -61,8 +61,10 @@ struct rill_stream {
     rill__tls *tls;          /* NULL: plain */
     rill__buf sending;       /* TLS: what a task is sending, apart from what the engine makes */
     rill__waitq handshakers; /* tasks that wait for another's handshake */
+    rill__waitq flushers;    /* a writer that waits for a reader's flush */
     uint64_t written, received;
     unsigned users;        /* calls under way; the last one frees a stream that was freed */
+    unsigned instant;      /* TLS: receives in a row that did not wait */
     bool reading, writing; /* a task does */
     bool flushing;         /* a task sends what the engine has made */
     bool shaking, shaken;  /* the TLS handshake is under way; is done */

@@ -17,6 +17,9 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+/* So many receives in a row that need not wait, before other tasks have their turn. */
+#define INSTANT_MAX 64
+
 rill_stream *rill__stream_new(void)
 {
     rill_stream *stream = rill__zalloc(sizeof *stream);
@@ -27,6 +30,7 @@ rill_stream *rill__stream_new(void)
     stream->handle.fd = -1;
     stream->sending = rill__buf_make(SIZE_MAX / 2);
     rill__waitq_init(&stream->handshakers);
+    rill__waitq_init(&stream->flushers);
     return stream;
 }
 
@@ -117,7 +121,8 @@ static int64_t receive(rill_stream *stream, bool wait)
     };
     rill__driver *driver = rill__loop_driver();
     if (wait)
-        RILL__TRY(rill__checkpoint("recv"));
+        RILL__TRY(stream->instant < INSTANT_MAX ? rill__checkpoint("recv") : rill__yield("recv"));
+    stream->instant = stream->instant < INSTANT_MAX ? stream->instant + 1 : 0;
     if (rill__submit(driver, &recv.op)) {
         if (recv.op.result > 0)
             rill__tls_input_commit(stream->tls, (size_t)recv.op.result);
@@ -125,9 +130,15 @@ static int64_t receive(rill_stream *stream, bool wait)
         rill__tls_input_release(stream->tls);
         if (!wait)
             return driver->ops->cancel(driver, &recv.op) ? -EAGAIN : -EBUSY;
+        stream->instant = 0;
         RILL__TRY(rill__park("recv", abort_recv, &recv.op));
     }
     return recv.op.result;
+}
+
+static bool has_output(const rill_stream *stream)
+{
+    return stream->sending.len > 0 || rill__tls_output(stream->tls)->len > 0;
 }
 
 /* Sends all that the engine has made. Another task that does so already takes care of it. */
@@ -138,7 +149,7 @@ static int flush(rill_stream *stream, const char *what)
         return 0;
     stream->flushing = true;
     int rc = 0;
-    while (rc == 0 && (made->len > 0 || stream->sending.len > 0)) {
+    while (rc == 0 && has_output(stream)) {
         if (stream->sending.len == 0) {
             rill__buf swap = stream->sending;
             stream->sending = *made;
@@ -154,7 +165,16 @@ static int flush(rill_stream *stream, const char *what)
     if (stream->sending.len == 0)
         rill__buf_free(&stream->sending);
     stream->flushing = false;
+    rill__waitq_wake_all(&stream->flushers);
     return rc;
+}
+
+/* The writer's flush: when a reader is at it, the writer waits, lest it makes more and more. */
+static int flush_in_turn(rill_stream *stream, const char *what)
+{
+    while (stream->flushing)
+        RILL__TRY(rill__waitq_wait(&stream->flushers, what));
+    return flush(stream, what);
 }
 
 /* ---- TLS: the handshake ---- */
@@ -220,6 +240,7 @@ static int truncated(const rill_stream *stream)
 
 static ptrdiff_t read_tls(rill_stream *stream, void *buf, size_t len)
 {
+    RILL__TRY(rill__checkpoint("read"));
     if (!stream->shaken)
         RILL__TRY(handshake(stream, stream->peer));
     for (;;) {
@@ -229,8 +250,9 @@ static ptrdiff_t read_tls(rill_stream *stream, void *buf, size_t len)
                 rill__error_prefix("read %s: ", stream->peer);
             return n;
         }
-        /* Reading may have made an answer, such as new keys. */
-        if (rill__tls_output(stream->tls)->len > 0)
+        /* Reading may have made an answer, such as new keys; and a cancelled write may have left
+         * behind what the peer waits for. */
+        if (has_output(stream))
             RILL__TRY(flush(stream, "read"));
         int64_t got = receive(stream, true);
         if (got == 0)
@@ -272,12 +294,12 @@ static int write_plain(rill_stream *stream, const void *bytes, size_t len)
 /* A record at a time, so that no more than one waits for the socket. */
 static int write_tls(rill_stream *stream, const char *bytes, size_t len)
 {
+    RILL__TRY(rill__checkpoint("write"));
     if (!stream->shaken)
         RILL__TRY(handshake(stream, stream->peer));
     /* What a cancelled write left behind goes first. */
-    RILL__TRY(flush(stream, "write"));
+    RILL__TRY(flush_in_turn(stream, "write"));
     while (len > 0) {
-        RILL__TRY(rill__checkpoint("write"));
         ptrdiff_t n = rill__tls_write(stream->tls, bytes, len);
         if (n <= 0)
             return n == RILL__TLS_WANT
@@ -286,7 +308,7 @@ static int write_tls(rill_stream *stream, const char *bytes, size_t len)
         bytes += n;
         len -= (size_t)n;
         stream->written += (uint64_t)n;
-        RILL__TRY(flush(stream, "write"));
+        RILL__TRY(flush_in_turn(stream, "write"));
     }
     return 0;
 }
@@ -311,7 +333,7 @@ static int shut_down(rill_stream *stream)
         if (!stream->shaken)
             RILL__TRY(handshake(stream, stream->peer));
         rill__tls_goodbye(stream->tls);
-        RILL__TRY(flush(stream, "shut down"));
+        RILL__TRY(flush_in_turn(stream, "shut down"));
     }
     if (shutdown(stream->handle.fd, SHUT_WR) < 0 && errno != ENOTCONN)
         return failure(stream, -errno, "shut down");

@@ -109,7 +109,9 @@ static bool expect_host(SSL *ssl, const char *host)
         return false;
     memcpy(name, host, len);
     name[len] = '\0';
-    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    /* A name in the subject does not count (RFC 9110, section 4.3.4). */
+    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+                                               X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     return X509_VERIFY_PARAM_set1_host(param, name, len) == 1 &&
            SSL_set_tlsext_host_name(ssl, name) == 1;
 }
@@ -170,24 +172,34 @@ void rill__tls_name_peer(rill__tls *tls, const char *peer)
 
 /* ---- input ---- */
 
-/* Drops what OpenSSL has used. */
+/* Gives the memory back once OpenSSL has used all of it. */
 static void settle_input(rill__tls *tls)
 {
-    if (tls->input_at == tls->input.len)
-        rill__buf_free(&tls->input);
-    else
-        rill__buf_consume(&tls->input, tls->input_at);
+    if (tls->input_at < tls->input.len)
+        return;
+    rill__buf_free(&tls->input);
+    tls->input_at = 0;
+}
+
+/* Before more comes, what has been used goes. */
+static void make_room(rill__tls *tls)
+{
+    if (tls->input_at == 0)
+        return;
+    rill__buf_consume(&tls->input, tls->input_at);
     tls->input_at = 0;
 }
 
 int rill__tls_feed(rill__tls *tls, const void *bytes, size_t len)
 {
+    make_room(tls);
     rill__buf_append(&tls->input, bytes, len);
     return tls->input.failed ? rill__fail_nomem() : 0;
 }
 
 void *rill__tls_input(rill__tls *tls, size_t *ret_len)
 {
+    make_room(tls);
     *ret_len = INPUT_CHUNK;
     return rill__buf_reserve(&tls->input, INPUT_CHUNK);
 }
@@ -285,7 +297,8 @@ ptrdiff_t rill__tls_write(rill__tls *tls, const void *bytes, size_t len)
 void rill__tls_goodbye(rill__tls *tls)
 {
     ERR_clear_error();
-    if (SSL_is_init_finished(tls->ssl))
+    /* A second one would read on, and drop what it finds. */
+    if (SSL_is_init_finished(tls->ssl) && !(SSL_get_shutdown(tls->ssl) & SSL_SENT_SHUTDOWN))
         SSL_shutdown(tls->ssl);
     ERR_clear_error();
 }

@@ -66,7 +66,7 @@ static void reply(const unsigned char *query, size_t len, const struct sockaddr_
     if (is(name, "silent"))
         return;
     if (is(name, "slow"))
-        usleep(50000);
+        usleep(20000);
     if (is(name, "nx"))
         answer.bytes[3] |= 3;
     else if (is(name, "broken"))

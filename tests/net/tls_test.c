@@ -264,6 +264,7 @@ TEST(protocols_are_agreed_on)
 struct pair {
     rill_listener *listener;
     rill_stream *near, *far;
+    rill_group *group; /* of the two tasks that open it */
 };
 
 static int shake_far(void *arg)
@@ -276,6 +277,8 @@ static int pair_connect(void *arg)
     struct pair *pair = arg;
     pair->near = rill_connect(LOCAL, rill_listener_port(pair->listener), .tls = true,
                               .tls_options = { .ca_file = certificates_path("root.pem") });
+    if (!pair->near && pair->group)
+        rill_group_cancel(pair->group, "no connection");
     return pair->near ? 0 : rill_errcode();
 }
 
@@ -291,8 +294,10 @@ static int pair_open(struct pair *pair)
     rill_group group;
     if (!pair->listener || rill_group_begin(&group) < 0)
         return rill_errcode();
+    pair->group = &group;
     rill_task task = rill_spawn(pair_connect, pair, .group = &group);
-    return rill_group_end(&group, task.id ? pair_accept(pair) : rill_errcode());
+    int rc = rill_group_end(&group, task.id ? pair_accept(pair) : rill_errcode());
+    return rc < 0 ? rc : pair->near && pair->far ? 0 : RILL_ECANCELED;
 }
 
 static void pair_close(struct pair *pair)
@@ -643,6 +648,150 @@ TEST(talks_to_openssl_s_server)
 {
     CHECK_INT(with_certificates(with_s_server, "-tls1_3"), 0);
     CHECK_INT(with_certificates(with_s_server, "-tls1_2"), 0);
+}
+
+/* ---- the engine alone ---- */
+
+struct engines {
+    rill__tls *client, *server;
+};
+
+static void engines_open(struct engines *engines)
+{
+    rill_tls_opts opts = { .ca_file = certificates_path("root.pem") };
+    rill__tls_context *context = rill__tls_context_client(&opts);
+    engines->client = rill__tls_new(context, "localhost");
+    rill__tls_context_unref(context);
+    opts = (rill_tls_opts){ .cert_file = certificates_path("good.pem"),
+                            .key_file = certificates_path("good.key") };
+    context = rill__tls_context_server(&opts);
+    engines->server = rill__tls_new(context, NULL);
+    rill__tls_context_unref(context);
+}
+
+static void engines_close(struct engines *engines)
+{
+    rill__tls_free(engines->client);
+    rill__tls_free(engines->server);
+}
+
+/* Moves up to `chunk` bytes. Returns whether there were any. */
+static bool carry(rill__tls *from, rill__tls *to, size_t chunk)
+{
+    rill__buf *output = rill__tls_output(from);
+    size_t n = output->len < chunk ? output->len : chunk;
+    if (n == 0)
+        return false;
+    CHECK_INT(rill__tls_feed(to, output->ptr, n), 0);
+    rill__buf_consume(output, n);
+    return true;
+}
+
+static int shake_hands(struct engines *engines, size_t chunk)
+{
+    int client, server;
+    do {
+        client = rill__tls_handshake(engines->client);
+        carry(engines->client, engines->server, chunk);
+        server = rill__tls_handshake(engines->server);
+        carry(engines->server, engines->client, chunk);
+    } while ((client == RILL__TLS_WANT || server == RILL__TLS_WANT) && client >= RILL__TLS_WANT &&
+             server >= RILL__TLS_WANT);
+    return client < 0 ? client : server;
+}
+
+static int byte_by_byte(void *arg)
+{
+    (void)arg;
+    struct engines engines;
+    char buf[100];
+    engines_open(&engines);
+    CHECK_INT(rill__tls_read(engines.server, buf, sizeof buf), RILL__TLS_WANT);
+    CHECK_INT(rill__tls_write(engines.server, "x", 1), RILL__TLS_WANT);
+    CHECK_INT(shake_hands(&engines, 1), 0);
+    while (carry(engines.server, engines.client, 1))
+        CHECK_INT(rill__tls_read(engines.client, buf, sizeof buf), RILL__TLS_WANT);
+    CHECK_INT(rill__tls_write(engines.client, "hello", 5), 5);
+    ptrdiff_t n = RILL__TLS_WANT;
+    while (n == RILL__TLS_WANT && carry(engines.client, engines.server, 1))
+        n = rill__tls_read(engines.server, buf, sizeof buf);
+    CHECK_INT(n, 5);
+    rill__tls_goodbye(engines.client);
+    for (n = RILL__TLS_WANT; n == RILL__TLS_WANT && carry(engines.client, engines.server, 1);)
+        n = rill__tls_read(engines.server, buf, sizeof buf);
+    CHECK_INT(n, 0);
+    engines_close(&engines);
+    return 0;
+}
+
+TEST(the_engine_takes_bytes_one_at_a_time)
+{
+    CHECK_INT(with_certificates(byte_by_byte, NULL), 0);
+}
+
+/* One bit of what the client says is turned: the server refuses, or there is no harm in it. */
+static int turned_bits(void *arg)
+{
+    (void)arg;
+    struct engines engines;
+    int refused = 0;
+    for (size_t at = 0; at < 300; at += 3) {
+        engines_open(&engines);
+        rill__tls_handshake(engines.client);
+        rill__buf *output = rill__tls_output(engines.client);
+        if (at < output->len)
+            output->ptr[at] = (char)(output->ptr[at] ^ (1 << at % 8));
+        carry(engines.client, engines.server, SIZE_MAX);
+        int rc = rill__tls_handshake(engines.server);
+        CHECK(rc == RILL__TLS_WANT || rc == RILL_ETLS);
+        if (rc == RILL_ETLS)
+            CHECK_CONTAINS(rill_last_error()->message, "TLS handshake: ");
+        carry(engines.server, engines.client, SIZE_MAX);
+        rc = rill__tls_handshake(engines.client);
+        CHECK(rc < 0);
+        refused += rc != RILL__TLS_WANT;
+        engines_close(&engines);
+    }
+    CHECK(refused > 20);
+    return 0;
+}
+
+TEST(a_turned_bit_ends_the_handshake)
+{
+    CHECK_INT(with_certificates(turned_bits, NULL), 0);
+}
+
+/* ---- cancelled anywhere ---- */
+
+static int scenario(void *arg);
+
+struct sweep {
+    unsigned long at, points;
+};
+
+static int cancel_at(void *arg)
+{
+    struct sweep *sweep = arg;
+    *rill__loop_sweep() = (rill__sweep){ .cancel_at = sweep->at };
+    int rc = scenario(NULL);
+    sweep->points = rill__loop_sweep()->points;
+    rill__loop_sweep()->cancel_at = 0;
+    CHECK(rc == 0 || rc == RILL_ECANCELED || rc == RILL_ECLOSED || rc == RILL_ETLS ||
+          rc == RILL_ERESET);
+    return 0;
+}
+
+/* At the scenario's first place to wait, its second, and so on. */
+TEST(cancelling_anywhere_is_clean)
+{
+    make_certificates();
+    struct sweep sweep = { .at = 0 };
+    do {
+        sweep.at++;
+        CHECK_INT(rill_run(cancel_at, &sweep), 0);
+    } while (sweep.points >= sweep.at && sweep.at < 200);
+    CHECK(sweep.at > 15 && sweep.at < 200);
+    certificates_close();
 }
 
 /* ---- memory runs out ---- */
