@@ -75,6 +75,7 @@ typedef struct rill__pool {
     rill__timer timer;  /* closes what was idle too long; set while there is something idle */
     bool timer_set;
     bool closed;
+    rill__list in_loop; /* the loop's pools that keep something */
     rill__host *buckets[RILL__POOL_BUCKETS];
 } rill__pool;
 

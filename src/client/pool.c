@@ -175,6 +175,51 @@ static rill__conn *take_idle(rill__host *host)
     return NULL;
 }
 
+/* ---- the end of the loop ---- */
+
+/* Every pool of a loop that keeps something: a session may outlive the loop, its streams may not.
+ */
+struct pools {
+    rill__loop_part part;
+    rill__list list; /* rill__pool.in_loop */
+};
+
+static void close_all_idle(rill__pool *pool)
+{
+    while (pool->idle_count > 0)
+        close_idle(longest_idle(pool));
+    if (pool->timer_set)
+        rill__timer_cancel(&pool->timer);
+    pool->timer_set = false;
+}
+
+static void free_pools(rill__loop_part *part)
+{
+    struct pools *pools = rill__container(part, struct pools, part);
+    for (rill__list *node; (node = rill__list_pop(&pools->list));)
+        close_all_idle(rill__container(node, rill__pool, in_loop));
+    rill__free(pools);
+}
+
+/* False when memory is short. */
+static bool join_loop(rill__pool *pool)
+{
+    static const char kind;
+    if (rill__list_linked(&pool->in_loop))
+        return true;
+    rill__loop_part *part = rill__loop_part_get(&kind);
+    struct pools *pools =
+        part ? rill__container(part, struct pools, part) : rill__zalloc(sizeof *pools);
+    if (!pools)
+        return false;
+    if (!part) {
+        rill__list_init(&pools->list);
+        rill__loop_part_add(&pools->part, &kind, free_pools);
+    }
+    rill__list_append(&pools->list, &pool->in_loop);
+    return true;
+}
+
 /* ---- taking and giving ---- */
 
 static rill__conn *new_conn(rill__host *host)
@@ -227,7 +272,8 @@ void rill__conns_give(rill__conn *conn, bool keep)
 {
     rill__host *host = conn->host;
     host->refs++; /* it must outlive the connection here */
-    if (keep && conn->stream && !host->pool->closed && host->pool->keepalive > 0) {
+    rill__pool *pool = host->pool;
+    if (keep && conn->stream && !pool->closed && pool->keepalive > 0 && join_loop(pool)) {
         conn->was_used = true;
         enter_idle(conn);
     } else {
@@ -260,11 +306,8 @@ void rill__conns_init(rill__pool *pool, const rill_session_opts *opts)
 void rill__conns_close(rill__pool *pool)
 {
     pool->closed = true;
-    while (pool->idle_count > 0)
-        close_idle(longest_idle(pool));
-    if (pool->timer_set)
-        rill__timer_cancel(&pool->timer);
-    pool->timer_set = false;
+    close_all_idle(pool);
+    rill__list_remove(&pool->in_loop);
     rill__waitq_wake_all(&pool->places.queue);
     for (size_t i = 0; i < RILL__POOL_BUCKETS; i++)
         for (rill__host *host = pool->buckets[i]; host; host = host->next)

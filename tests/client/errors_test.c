@@ -1,8 +1,12 @@
 /* Bad input and faults: each has its code, and a message with the URL and the phase. */
 #include "harness.h"
+#include "net/net_internal.h"
 #include "script.h"
 
+#include <netinet/in.h>
+#include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define HEAD(fields) "HTTP/1.1 200 OK\r\n" fields "\r\n"
 #define CHUNKED "Transfer-Encoding: chunked\r\n"
@@ -327,4 +331,58 @@ IN_LOOP(a_long_url_leaves_room_for_the_cause)
     memset(url + strlen(url), 'a', 1500);
     CHECK(!rill_get(session, url));
     CHECK_CONTAINS(rill_last_error()->message, "aaa...: connect 127.0.0.1:1");
+}
+
+/* ---- names ---- */
+
+/* A name server that knows no name beginning with "nx", and says nothing of the others. */
+static void *serve_names(void *arg)
+{
+    int fd = *(int *)arg;
+    unsigned char query[512];
+    struct sockaddr_in from;
+    for (;;) {
+        socklen_t len = sizeof from;
+        ssize_t n = recvfrom(fd, query, sizeof query, 0, (struct sockaddr *)&from, &len);
+        if (n < 18)
+            return NULL;
+        query[2] |= 0x80; /* an answer: */
+        query[3] = 0x83;  /* no such name */
+        if (memcmp(query + 13, "nx", 2) == 0)
+            sendto(fd, query, (size_t)n, 0, (struct sockaddr *)&from, len);
+    }
+}
+
+static int fetch_names(void *arg)
+{
+    (void)arg;
+    rill_auto(rill_session) session = rill_session_new();
+    CHECK(!rill_get(session, "http://nx.test/"));
+    check_message("unknown host", RILL_EDNS_NOTFOUND, "http://nx.test/", ": resolve nx.test");
+    CHECK(!rill_get(session, "http://silent.test/"));
+    check_message("silent server", RILL_EDNS_TIMEOUT, "http://silent.test/", ": resolve silent");
+    CHECK(rill_error_is(rill_last_error(), RILL_ETIMEDOUT));
+    CHECK(!rill_get(session, "http://silent.test/", .timeout.connect = 0.02));
+    check_message("connect timeout", RILL_ECONNECT_TIMEOUT, "http://silent.test/",
+                  ": connecting: no connection within 0.02 s");
+    return 0;
+}
+
+TEST(names_that_are_not_found)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001) };
+    socklen_t len = sizeof address;
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    CHECK_INT(bind(fd, (struct sockaddr *)&address, len), 0);
+    getsockname(fd, (struct sockaddr *)&address, &len);
+    char servers[40];
+    snprintf(servers, sizeof servers, "127.0.0.1:%d", ntohs(address.sin_port));
+    rill__dns_settings_now =
+        (rill__dns_settings){ .servers = servers, .timeout_ms = 100, .tries = 2 };
+    pthread_t thread;
+    pthread_create(&thread, NULL, serve_names, &fd);
+    run_in_loop(fetch_names, NULL);
+    sendto(fd, "", 0, 0, (struct sockaddr *)&address, len); /* ends it */
+    pthread_join(thread, NULL);
+    close(fd);
 }

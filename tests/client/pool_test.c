@@ -402,3 +402,24 @@ IN_LOOP(freeing_the_session_sends_waiters_away)
     }
     script_stop(script);
 }
+
+/* ---- loops ---- */
+
+static int fetch_in_a_loop(void *arg)
+{
+    static const struct step steps[] = { { .reply = OK(2, "ok") } };
+    struct script *script = script_start(steps, 1);
+    CHECK_INT(get(arg, script->url), 200);
+    CHECK_INT(get(arg, script->url), 200);
+    CHECK_INT(script->connections, 1);
+    script_stop(script);
+    return 0;
+}
+
+TEST(a_session_may_outlive_its_loop)
+{
+    rill_session *session = rill_session_new();
+    run_in_loop(fetch_in_a_loop, session);
+    run_in_loop(fetch_in_a_loop, session);
+    rill_session_free(session);
+}
