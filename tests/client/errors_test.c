@@ -6,7 +6,9 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #define HEAD(fields) "HTTP/1.1 200 OK\r\n" fields "\r\n"
 #define CHUNKED "Transfer-Encoding: chunked\r\n"
@@ -253,6 +255,53 @@ IN_LOOP(coded_bodies_are_decoded)
             script_stop(script);
         }
     }
+}
+
+static long resident_kib(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss;
+}
+
+/* 64 MiB of zeros in 64 KiB. */
+IN_LOOP(attacks_57_a_bomb_stops_at_the_limit)
+{
+    enum { ZEROS = 64 << 20, STEP = 1 << 20, ROOM = 200000 };
+    char *reply = calloc(1, ROOM), *zeros = calloc(1, STEP);
+    z_stream stream = { 0 };
+    deflateInit2(&stream, 9, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY);
+    int head = snprintf(reply, 100, HEAD("Content-Encoding: gzip\r\n"));
+    stream.next_out = (unsigned char *)reply + head;
+    stream.avail_out = (unsigned)(ROOM - head);
+    for (size_t done = 0; done <= ZEROS; done += STEP) {
+        stream.next_in = (unsigned char *)zeros;
+        stream.avail_in = done < ZEROS ? STEP : 0;
+        deflate(&stream, done < ZEROS ? Z_NO_FLUSH : Z_FINISH);
+    }
+    struct step steps[] = {
+        { .reply = reply, .len = (size_t)head + stream.total_out, .close = true }
+    };
+    deflateEnd(&stream);
+    struct script *script = script_start(steps, 1);
+    rill_session *session = rill_session_new(.max_body = 1 << 20);
+    long before = resident_kib();
+    rill_response *response = rill_get(session, script->url);
+    rill_str text;
+    CHECK_INT(rill_response_text(response, &text), RILL_EBODY_LIMIT);
+    CHECK(resident_kib() - before < 6 << 10);
+    rill_response_free(response);
+    response = rill_get(session, script->url); /* in pieces it may be as long as it likes */
+    long long sum = 0;
+    for (ptrdiff_t n; (n = rill_response_read(response, zeros, STEP)) > 0;)
+        sum += n;
+    CHECK_INT(sum, ZEROS);
+    CHECK(resident_kib() - before < 6 << 10);
+    rill_response_free(response);
+    rill_session_free(session);
+    script_stop(script);
+    free(reply);
+    free(zeros);
 }
 
 IN_LOOP(no_decompress_hands_out_what_was_sent)
