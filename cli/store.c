@@ -227,7 +227,7 @@ static int add_result(struct store *store, int64_t endpoint, int64_t number,
 
 static int add_entry(struct store *store, const struct store_entry *entry)
 {
-    struct endpoint_row row;
+    struct endpoint_row row = { 0 };
     int rc = find_endpoint(store, entry->url, &row);
     if (rc == SQLITE_DONE)
         rc = add_endpoint(store, entry, &row);
@@ -308,7 +308,7 @@ enum store_code store_load(struct store *store, const char *url, size_t max,
                            struct store_history *ret_history, struct store_error *ret_error)
 {
     *ret_history = (struct store_history){ 0 };
-    struct endpoint_row row;
+    struct endpoint_row row = { 0 };
     int rc = find_endpoint(store, url, &row);
     if (rc == SQLITE_DONE)
         return STORE_OK;

@@ -217,7 +217,7 @@ struct json_t *rill_response_json(rill_response *response)
                             rill_response_content_type(response));
         return NULL;
     }
-    rill_str text;
+    rill_str text = { "", 0 };
     /* Bytes that are no UTF-8 are an error here, not U+FFFD. */
     bool latin1 = charset_of(response) == RILL__CHARSET_LATIN1;
     int rc = latin1 ? rill_response_text(response, &text) : rill_response_bytes(response, &text);

@@ -104,14 +104,16 @@ static int bind_tcp(rill_listener *listener, const rill__address *address, bool 
     return bind(fd, &address->base, address->len) < 0 ? -errno : 0;
 }
 
-static void learn_port(rill_listener *listener, rill__address *address)
+static void learn_port(rill_listener *listener, const rill__address *address)
 {
-    if (address->base.sa_family == AF_UNIX)
+    struct sockaddr_storage bound = { 0 };
+    socklen_t len = sizeof bound;
+    if (address->base.sa_family == AF_UNIX ||
+        getsockname(listener->handle.fd, (struct sockaddr *)&bound, &len) < 0)
         return;
-    getsockname(listener->handle.fd, &address->base, &address->len);
-    listener->port =
-        ntohs(address->base.sa_family == AF_INET6 ? address->v6.sin6_port : address->v4.sin_port);
-    rill__address_text(listener->name, sizeof listener->name, &address->base, address->len);
+    in_port_t port = ((struct sockaddr_in *)&bound)->sin_port; /* where sin6_port is too */
+    listener->port = ntohs(port);
+    rill__address_text(listener->name, sizeof listener->name, (struct sockaddr *)&bound, len);
 }
 
 static int open_listener(rill_listener *listener, rill__address *address,

@@ -208,7 +208,7 @@ static int check_encoded(const rill_redis *redis, const char *bytes, long long l
 
 static rill_redis_reply *run(rill_redis *redis, char *bytes, long long len)
 {
-    struct redisReply *reply;
+    struct redisReply *reply = NULL;
     int rc = check_encoded(redis, bytes, len);
     if (rc < 0) {
         if (len >= 0)
