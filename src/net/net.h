@@ -15,8 +15,9 @@
 
 /* ---- streams ---- */
 
-/* Whether the peer has said or sent anything since the stream was last read to its end: asked of an
- * idle pooled connection, whose only right state is silence. Does not wait. */
+/* Whether the peer is silent: it has sent nothing that was not read (but for what TLS says on its
+ * own), and has not closed. Asked of an idle pooled connection, which is of no use otherwise. Does
+ * not wait, and mostly needs no system call. */
 bool rill__stream_is_idle(rill_stream *stream);
 
 /* ---- TLS, without I/O ---- */
@@ -24,8 +25,9 @@ bool rill__stream_is_idle(rill_stream *stream);
 typedef struct rill__tls_context rill__tls_context; /* certificates and trust: one per profile */
 typedef struct rill__tls rill__tls;                 /* one connection */
 
-/* Counted references; equal options of one loop share a context. NULL: RILL_ETLS with what is wrong
- * with which file. */
+/* Counted references. Clients of a thread with equal options share a context; a server's is read
+ * anew, so that renewed certificates are taken. NULL: RILL_ETLS with what is wrong with which file.
+ */
 rill__tls_context *rill__tls_context_client(const rill_tls_opts *opts);
 rill__tls_context *rill__tls_context_server(const rill_tls_opts *opts);
 void rill__tls_context_unref(rill__tls_context *context);
@@ -40,7 +42,8 @@ int rill__tls_feed(rill__tls *tls, const void *bytes, size_t len);
  * more first; else a code with the error made (RILL_ECERTIFICATE… on the client). The handshake
  * goes on by itself. */
 ptrdiff_t rill__tls_read(rill__tls *tls, void *buf, size_t len);
-/* Puts plain bytes in. > 0: count taken; RILL__TLS_WANT: the handshake needs to be fed first. */
+/* Puts plain bytes in. > 0: count taken, a record of 16 KiB at most: send the output before there
+ * is much of it (64 MiB is RILL_ELIMIT). RILL__TLS_WANT: the handshake needs to be fed first. */
 ptrdiff_t rill__tls_write(rill__tls *tls, const void *bytes, size_t len);
 /* Goes on with the handshake. 0: done; RILL__TLS_WANT; else a code. */
 int rill__tls_handshake(rill__tls *tls);

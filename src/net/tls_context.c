@@ -15,7 +15,8 @@
 
 #define ALPN_MAX 255 /* bytes of all protocols as on the wire */
 
-/* Contexts of this thread that somebody uses. */
+/* Clients' contexts of this thread that somebody uses. A server reads its files anew: they may have
+ * been renewed. */
 static __thread rill__list contexts;
 
 const char *rill__tls_reason(void)
@@ -149,13 +150,13 @@ static bool same(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-static rill__tls_context *find(const rill_tls_opts *opts, bool server)
+static rill__tls_context *find(const rill_tls_opts *opts)
 {
     if (!contexts.next)
         rill__list_init(&contexts);
     rill__list_each(node, &contexts) {
         rill__tls_context *context = rill__container(node, rill__tls_context, link);
-        if (context->server == server && context->insecure == opts->insecure_no_verify &&
+        if (context->insecure == opts->insecure_no_verify &&
             same(context->ca_file, opts->ca_file) && same(context->cert_file, opts->cert_file) &&
             same(context->key_file, opts->key_file) &&
             same(context->server_name, opts->server_name) && same(context->alpn_text, opts->alpn))
@@ -185,7 +186,7 @@ static int fill(rill__tls_context *context, const rill_tls_opts *opts)
 static rill__tls_context *get(const rill_tls_opts *given, bool server)
 {
     rill_tls_opts opts = given ? *given : (rill_tls_opts){ 0 };
-    rill__tls_context *context = find(&opts, server);
+    rill__tls_context *context = server ? NULL : find(&opts);
     if (context) {
         context->references++;
         return context;
@@ -204,7 +205,8 @@ static rill__tls_context *get(const rill_tls_opts *given, bool server)
         rill__tls_context_unref(context);
         return NULL;
     }
-    rill__list_append(&contexts, &context->link);
+    if (!server)
+        rill__list_append(&contexts, &context->link);
     return context;
 }
 
