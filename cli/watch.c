@@ -95,7 +95,7 @@ static int spawn_all(rill_group *group, struct watch *watch, struct watched *wat
     if (watch->db)
         task = rill_every(1.0, watch_store_flush, watch, .group = group, .name = "store");
     if (task.id && watch->redis_url)
-        task = rill_every(1.0, watch_publish_flush, watch, .group = group, .name = "publish");
+        task = rill_spawn(watch_publish, watch, .group = group, .name = "publish");
     return task.id ? 0 : rill_errcode();
 }
 
@@ -203,7 +203,6 @@ static void finish(struct command *command)
     event_feed_finish(&watch->feed);
     checks_finish(&watch->checks);
     result_queue_finish(&watch->to_store);
-    result_queue_finish(&watch->to_publish);
     free(watch->db);
     urls_finish(&command->urls);
 }

@@ -11,39 +11,48 @@
 
 #include <rill/rill.h>
 
-/* Results that wait to be stored or published; beyond that the oldest are dropped, and told. */
-#define WATCH_WAITING_MAX 20000u
+/* Results that wait to be stored; beyond that the oldest are dropped, and told. A power of two. */
+#define WATCH_WAITING_MAX 16384u
 
-/* A queue of results for one consumer. */
+/* The results that wait, oldest first: a ring. */
 struct result_queue {
     struct waiting {
         const struct check *check;
         struct check_result result;
     } * items;
-    size_t count, room;
+    size_t first, count, room;
     size_t dropped;
 };
 
-bool result_queue_add(struct result_queue *queue, const struct check *check,
+void result_queue_add(struct result_queue *queue, const struct check *check,
                       const struct check_result *result);
+const struct waiting *result_queue_at(const struct result_queue *queue, size_t index);
 /* Forgets the first `count`. */
 void result_queue_drop(struct result_queue *queue, size_t count);
 void result_queue_finish(struct result_queue *queue);
 
-/* Server-sent events: a ring of the newest, each with its number; whoever falls behind loses some.
- */
+/* What happened: a ring of the newest events, each with its number. Pages and Redis read it, each
+ * at its own pace; whoever falls too far behind loses some. */
 #define EVENTS_KEPT 1024u
 struct event_feed {
-    char *texts[EVENTS_KEPT]; /* whole events, as sent */
-    uint64_t next;            /* the number of the next one */
-    size_t readers;
+    struct feed_event {
+        const struct check *check; /* whose result it is; NULL: an event "trouble" */
+        char *document;
+    } events[EVENTS_KEPT];
+    uint64_t next;  /* the number of the next one */
+    size_t readers; /* without any, nothing needs to be written down */
     bool closed;
     rill_event news;
 };
 
 void event_feed_init(struct event_feed *feed);
 /* Takes over the document (a checks_dump text, or NULL). */
-void event_feed_add(struct event_feed *feed, const char *type, char *document);
+void event_feed_add(struct event_feed *feed, const struct check *check, char *document);
+/* The event of that number, or the oldest that is left: *at says which. NULL when there is none
+ * yet. It is the feed's own until the next wait. */
+const struct feed_event *event_feed_get(const struct event_feed *feed, uint64_t *at);
+/* Waits until there is an event that was not there before. */
+int event_feed_wait(struct event_feed *feed);
 /* Ends every reader. */
 void event_feed_close(struct event_feed *feed);
 void event_feed_finish(struct event_feed *feed);
@@ -63,7 +72,6 @@ struct watch {
     /* The publishing. */
     const char *redis_url; /* or NULL */
     rill_redis *redis;
-    struct result_queue to_publish;
     char redis_trouble[320];
 };
 
@@ -75,16 +83,19 @@ struct watched {
 };
 int watch_endpoint(void *watched);
 
-/* watch_keep.c: each is called every second; the argument is the watch. */
+/* watch_keep.c. Called every second; the argument is the watch. */
 int watch_store_flush(void *watch);
-int watch_publish_flush(void *watch);
 /* Loads what an earlier run left. A failure becomes trouble on the page. */
 void watch_store_load(struct watch *watch);
 void watch_store_close(struct watch *watch);
 /* Says what is wrong on the page and in the log, once a change; "" when all is well again. */
 void watch_trouble(struct watch *watch, char place[320], const char *source, const char *trouble);
 
-/* watch_pages.c: the routes; `demo` adds the endpoints that are there to be watched. */
+/* watch_publish.c: sends every result to Redis for ever; the argument is the watch. */
+int watch_publish(void *watch);
+
+/* watch_feed.c: the feed above.
+ * watch_pages.c: the routes; `demo` adds the endpoints that are there to be watched. */
 void watch_routes(rill_app *app, struct watch *watch, bool demo);
 
 #endif

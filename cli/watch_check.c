@@ -77,11 +77,9 @@ static void take_in(struct watch *watch, struct check *check, const struct check
                  "%s is %s%s%s", check->shown, check_state_name(check->state),
                  result->ok ? "" : ": ", result->message);
     if (watch->feed.readers > 0)
-        event_feed_add(&watch->feed, "check", checks_dump(check_json(check)));
+        event_feed_add(&watch->feed, check, checks_dump(check_json(check)));
     if (watch->db)
         result_queue_add(&watch->to_store, check, result);
-    if (watch->redis_url)
-        result_queue_add(&watch->to_publish, check, result);
 }
 
 int watch_endpoint(void *arg)

@@ -1,45 +1,48 @@
-/* Keeping and publishing results: queues that are emptied every second, whatever fails. */
+/* Keeping results: a queue that is emptied every second, whatever fails. */
 #include "watch.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define PUBLISH_CHANNEL "rill:checks"
+/* ---- the queue ---- */
 
-/* ---- queues ---- */
-
-static bool make_room(struct result_queue *queue)
+const struct waiting *result_queue_at(const struct result_queue *queue, size_t index)
 {
-    if (queue->count >= WATCH_WAITING_MAX) {
-        result_queue_drop(queue, 1);
-        queue->dropped++;
-    }
-    if (queue->count < queue->room)
-        return true;
+    return &queue->items[(queue->first + index) & (queue->room - 1)];
+}
+
+static bool grow(struct result_queue *queue)
+{
     size_t room = queue->room ? queue->room * 2 : 64;
-    struct waiting *items = realloc(queue->items, room * sizeof *items);
+    struct waiting *items = room <= WATCH_WAITING_MAX ? malloc(room * sizeof *items) : NULL;
     if (!items)
         return false;
+    for (size_t i = 0; i < queue->count; i++)
+        items[i] = *result_queue_at(queue, i);
+    free(queue->items);
     queue->items = items;
     queue->room = room;
+    queue->first = 0;
     return true;
 }
 
-bool result_queue_add(struct result_queue *queue, const struct check *check,
+void result_queue_add(struct result_queue *queue, const struct check *check,
                       const struct check_result *result)
 {
-    if (!make_room(queue)) {
+    if (queue->count == queue->room && !grow(queue)) {
         queue->dropped++;
-        return false;
+        if (queue->room == 0)
+            return;
+        result_queue_drop(queue, 1);
     }
-    queue->items[queue->count++] = (struct waiting){ check, *result };
-    return true;
+    queue->items[(queue->first + queue->count++) & (queue->room - 1)] =
+        (struct waiting){ check, *result };
 }
 
 void result_queue_drop(struct result_queue *queue, size_t count)
 {
+    queue->first = (queue->first + count) & (queue->room - 1);
     queue->count -= count;
-    memmove(queue->items, queue->items + count, queue->count * sizeof *queue->items);
 }
 
 void result_queue_finish(struct result_queue *queue)
@@ -63,7 +66,7 @@ void watch_trouble(struct watch *watch, char place[320], const char *source, con
     snprintf(both, sizeof both, "%s%s%s", watch->store_trouble,
              watch->store_trouble[0] && watch->redis_trouble[0] ? "; " : "", watch->redis_trouble);
     if (checks_set_trouble(&watch->checks, both))
-        event_feed_add(&watch->feed, "trouble", checks_dump(checks_trouble_json(&watch->checks)));
+        event_feed_add(&watch->feed, NULL, checks_dump(checks_trouble_json(&watch->checks)));
 }
 
 static void store_trouble(struct watch *watch, const char *trouble)
@@ -127,8 +130,8 @@ static int add_batch(struct watch *watch, size_t count)
     if (!job.entries)
         return rill_fail(RILL_ENOMEM, "out of memory");
     for (size_t i = 0; i < count; i++)
-        job.entries[i] = (struct store_entry){ watch->to_store.items[i].check->shown,
-                                               watch->to_store.items[i].result };
+        job.entries[i] = (struct store_entry){ result_queue_at(&watch->to_store, i)->check->shown,
+                                               result_queue_at(&watch->to_store, i)->result };
     size_t dropped_before = watch->to_store.dropped;
     int rc = rill_to_thread(add_now, &job);
     free(job.entries);
@@ -209,45 +212,4 @@ void watch_store_close(struct watch *watch)
     if (rill_to_thread(close_now, watch) < 0)
         store_close(watch->store);
     watch->store = NULL;
-}
-
-/* ---- redis ---- */
-
-static void redis_trouble(struct watch *watch, const char *trouble)
-{
-    char text[320] = "";
-    if (*trouble)
-        snprintf(text, sizeof text, "results are not being published: %.250s", trouble);
-    watch_trouble(watch, watch->redis_trouble, "redis", text);
-}
-
-static int publish_one(struct watch *watch, const struct check *check)
-{
-    char *document = checks_dump(check_json(check));
-    if (!document)
-        return rill_fail(RILL_ENOMEM, "out of memory");
-    rill_auto(rill_redis_reply) kept =
-        rill_redis_command(watch->redis, "HSET " PUBLISH_CHANNEL " %s %s", check->shown, document);
-    rill_auto(rill_redis_reply) sent =
-        kept ? rill_redis_command(watch->redis, "PUBLISH " PUBLISH_CHANNEL " %s", document) : NULL;
-    free(document);
-    return sent ? 0 : rill_errcode();
-}
-
-int watch_publish_flush(void *arg)
-{
-    struct watch *watch = arg;
-    while (watch->to_publish.count > 0) {
-        if (!watch->redis)
-            watch->redis = rill_redis_connect(watch->redis_url, .connect_timeout = 2, .timeout = 2);
-        int rc =
-            watch->redis ? publish_one(watch, watch->to_publish.items[0].check) : rill_errcode();
-        if (rc == RILL_ECANCELED)
-            return rc;
-        redis_trouble(watch, rc < 0 ? rill_last_error()->message : "");
-        if (rc < 0)
-            return 0;
-        result_queue_drop(&watch->to_publish, 1);
-    }
-    return 0;
 }

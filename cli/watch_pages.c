@@ -23,60 +23,23 @@ static int64_t wall_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* ---- the feed ---- */
-
-void event_feed_init(struct event_feed *feed)
-{
-    *feed = (struct event_feed){ .next = 1 };
-    rill_event_init(&feed->news);
-}
-
-static void wake_readers(struct event_feed *feed)
-{
-    rill_event_set(&feed->news);
-    rill_event_clear(&feed->news);
-}
-
-void event_feed_add(struct event_feed *feed, const char *type, char *document)
-{
-    char *text = NULL;
-    if (document && asprintf(&text, "id: %llu\nevent: %s\ndata: %s\n\n",
-                             (unsigned long long)feed->next, type, document) < 0)
-        text = NULL;
-    free(document);
-    if (!text)
-        return;
-    char **place = &feed->texts[feed->next++ % EVENTS_KEPT];
-    free(*place);
-    *place = text;
-    wake_readers(feed);
-}
-
-void event_feed_close(struct event_feed *feed)
-{
-    feed->closed = true;
-    wake_readers(feed);
-}
-
-void event_feed_finish(struct event_feed *feed)
-{
-    for (size_t i = 0; i < EVENTS_KEPT; i++)
-        free(feed->texts[i]);
-}
+/* ---- events ---- */
 
 static int wait_for_news(void *feed)
 {
-    return rill_event_wait(&((struct event_feed *)feed)->news);
+    return event_feed_wait(feed);
 }
 
-/* The text is copied: it may be replaced in the ring while the write waits. */
-static int send_event(rill_request *request, const struct event_feed *feed, uint64_t number)
+/* The text is a copy: the feed may drop the event while the write waits. */
+static int send_event(rill_request *request, const struct feed_event *event, uint64_t number)
 {
-    char *copy = strdup(feed->texts[number % EVENTS_KEPT]);
-    if (!copy)
+    char *text = NULL;
+    int len = asprintf(&text, "id: %llu\nevent: %s\ndata: %s\n\n", (unsigned long long)number,
+                       event->check ? "check" : "trouble", event->document);
+    if (len < 0)
         return rill_fail(RILL_ENOMEM, "out of memory");
-    int rc = rill_reply_write(request, copy, strlen(copy));
-    free(copy);
+    int rc = rill_reply_write(request, text, (size_t)len);
+    free(text);
     return rc;
 }
 
@@ -85,10 +48,9 @@ static int feed_reader(rill_request *request, struct event_feed *feed)
     uint64_t at = feed->next;
     int rc = rill_reply_printf(request, "retry: 2000\n\n");
     while (rc >= 0 && !feed->closed) {
-        if (at + EVENTS_KEPT < feed->next)
-            at = feed->next - EVENTS_KEPT; /* too slow: the oldest are gone */
-        if (at < feed->next) {
-            rc = send_event(request, feed, at++);
+        const struct feed_event *event = event_feed_get(feed, &at);
+        if (event) {
+            rc = send_event(request, event, at++);
             continue;
         }
         rc = rill_within(HEARTBEAT_SECONDS, wait_for_news, feed);
