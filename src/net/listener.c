@@ -111,7 +111,9 @@ static void learn_port(rill_listener *listener, const rill__address *address)
     if (address->base.sa_family == AF_UNIX ||
         getsockname(listener->handle.fd, (struct sockaddr *)&bound, &len) < 0)
         return;
-    in_port_t port = ((struct sockaddr_in *)&bound)->sin_port; /* where sin6_port is too */
+    /* The port is where sin6_port is too; the call above has filled it in.
+     * NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign) */
+    in_port_t port = ((struct sockaddr_in *)&bound)->sin_port;
     listener->port = ntohs(port);
     rill__address_text(listener->name, sizeof listener->name, (struct sockaddr *)&bound, len);
 }
@@ -184,7 +186,7 @@ static rill_listener *new_listener(void)
 
 static int fill_listener(rill_listener *listener, const char *host, const rill_listen_opts *opts)
 {
-    rill__address address;
+    rill__address address = { .len = 0 };
     RILL__TRY(find_address(host, opts, &address));
     if (opts->tls) {
         listener->tls = rill__tls_context_server(&opts->tls_options);
