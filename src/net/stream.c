@@ -82,22 +82,50 @@ static int failure(const rill_stream *stream, int64_t rc, const char *what)
 
 /* ---- TLS: receiving into the engine, sending out of it ---- */
 
+/* What is to be sent lies in `sending`, and what was made since in the engine's output. */
+static bool has_output(const rill_stream *stream)
+{
+    return stream->sending.len > 0 || rill__tls_output(stream->tls)->len > 0;
+}
+
+static bool take_output(rill_stream *stream)
+{
+    rill__buf *made = rill__tls_output(stream->tls);
+    if (stream->sending.len == 0 && made->len > 0) {
+        rill__buf swap = stream->sending;
+        stream->sending = *made;
+        *made = swap;
+        made->max = stream->sending.max;
+    }
+    return stream->sending.len > 0;
+}
+
+static void end_flush(rill_stream *stream)
+{
+    if (stream->sending.len == 0)
+        rill__buf_free(&stream->sending);
+    stream->flushing = false;
+    rill__waitq_wake_all(&stream->flushers);
+}
+
 struct tls_recv {
     rill__op op;
-    rill__tls *tls;
-    struct rill__task *task; /* NULL: nobody waits */
+    rill_stream *stream;
+    struct rill__task *task;
+    rill__op send;
+    struct iovec iov;
 };
 
 static void *borrow_input(rill__op *op, size_t *ret_len)
 {
-    return rill__tls_input(((struct tls_recv *)op)->tls, ret_len);
+    return rill__tls_input(((struct tls_recv *)op)->stream->tls, ret_len);
 }
 
 static void recv_done(rill__op *op)
 {
     struct tls_recv *wait = (struct tls_recv *)op;
     if (op->result > 0)
-        rill__tls_input_commit(wait->tls, (size_t)op->result);
+        rill__tls_input_commit(wait->stream->tls, (size_t)op->result);
     rill__wake(wait->task);
 }
 
@@ -105,6 +133,51 @@ static rill__abort abort_recv(void *arg)
 {
     rill__driver *driver = rill__loop_driver();
     return driver->ops->cancel(driver, arg) ? RILL__ABORTED : RILL__ABORT_PENDING;
+}
+
+/* Sends beside the receive: an answer that reading has made, such as new keys, and what a cancelled
+ * write left behind. The reader must not wait for it, since the peer may read only once it is read
+ * from. A failure is for the receive to tell. */
+static void send_aside(struct tls_recv *wait)
+{
+    rill_stream *stream = wait->stream;
+    while (take_output(stream)) {
+        wait->iov = (struct iovec){ stream->sending.ptr, stream->sending.len };
+        if (!rill__submit(rill__loop_driver(), &wait->send))
+            return;
+        if (wait->send.result < 0)
+            break;
+        rill__buf_consume(&stream->sending, (size_t)wait->send.result);
+    }
+    end_flush(stream);
+}
+
+static void send_done(rill__op *op)
+{
+    struct tls_recv *wait = rill__container(op, struct tls_recv, send);
+    if (op->result < 0) {
+        end_flush(wait->stream);
+        return;
+    }
+    rill__buf_consume(&wait->stream->sending, (size_t)op->result);
+    send_aside(wait);
+}
+
+static void begin_aside(struct tls_recv *wait)
+{
+    if (wait->stream->flushing || !has_output(wait->stream))
+        return;
+    wait->stream->flushing = true;
+    send_aside(wait);
+}
+
+static void stop_aside(struct tls_recv *wait)
+{
+    rill__driver *driver = rill__loop_driver();
+    if (!wait->send.pending)
+        return;
+    driver->ops->cancel(driver, &wait->send);
+    end_flush(wait->stream);
 }
 
 /* Receives some bytes into the engine. `wait` false: only what is there; -EAGAIN when nothing is.
@@ -116,8 +189,12 @@ static int64_t receive(rill_stream *stream, bool wait)
                 .handle = &stream->handle,
                 .done = recv_done,
                 .recv = { .borrow = borrow_input } },
-        .tls = stream->tls,
+        .stream = stream,
         .task = rill__current(),
+        .send = { .kind = RILL__OP_SEND,
+                  .handle = &stream->handle,
+                  .done = send_done,
+                  .send = { &recv.iov, 1 } },
     };
     rill__driver *driver = rill__loop_driver();
     if (wait)
@@ -126,50 +203,37 @@ static int64_t receive(rill_stream *stream, bool wait)
     if (rill__submit(driver, &recv.op)) {
         if (recv.op.result > 0)
             rill__tls_input_commit(stream->tls, (size_t)recv.op.result);
-    } else {
-        rill__tls_input_release(stream->tls);
-        if (!wait)
-            return driver->ops->cancel(driver, &recv.op) ? -EAGAIN : -EBUSY;
-        stream->instant = 0;
-        RILL__TRY(rill__park("recv", abort_recv, &recv.op));
+        return recv.op.result;
     }
-    return recv.op.result;
-}
-
-static bool has_output(const rill_stream *stream)
-{
-    return stream->sending.len > 0 || rill__tls_output(stream->tls)->len > 0;
+    rill__tls_input_release(stream->tls);
+    if (!wait)
+        return driver->ops->cancel(driver, &recv.op) ? -EAGAIN : -EBUSY;
+    stream->instant = 0;
+    begin_aside(&recv);
+    int rc = rill__park("recv", abort_recv, &recv.op);
+    stop_aside(&recv);
+    return rc < 0 ? rc : recv.op.result;
 }
 
 /* Sends all that the engine has made. Another task that does so already takes care of it. */
 static int flush(rill_stream *stream, const char *what)
 {
-    rill__buf *made = rill__tls_output(stream->tls);
     if (stream->flushing)
         return 0;
     stream->flushing = true;
     int rc = 0;
-    while (rc == 0 && has_output(stream)) {
-        if (stream->sending.len == 0) {
-            rill__buf swap = stream->sending;
-            stream->sending = *made;
-            *made = swap;
-            made->max = stream->sending.max;
-        }
+    while (rc == 0 && take_output(stream)) {
         struct iovec iov = { stream->sending.ptr, stream->sending.len };
         size_t sent = 0;
         int64_t n = rill__io_send_all(&stream->handle, &iov, 1, &sent);
         rill__buf_consume(&stream->sending, sent);
         rc = n < 0 ? failure(stream, n, what) : 0;
     }
-    if (stream->sending.len == 0)
-        rill__buf_free(&stream->sending);
-    stream->flushing = false;
-    rill__waitq_wake_all(&stream->flushers);
+    end_flush(stream);
     return rc;
 }
 
-/* The writer's flush: when a reader is at it, the writer waits, lest it makes more and more. */
+/* The writer's: when a reader sends, the writer waits, lest it makes more and more. */
 static int flush_in_turn(rill_stream *stream, const char *what)
 {
     while (stream->flushing)
@@ -184,14 +248,24 @@ static int ended_in_handshake(const char *peer)
     return rill__fail(RILL_ETLS, "TLS handshake with %s: the peer closed the connection", peer);
 }
 
+/* The alert tells the peer why; whether it can be sent is not what went wrong. */
+static int tell_peer(rill_stream *stream, int rc)
+{
+    rill_error error = *rill_last_error();
+    flush(stream, "TLS handshake with");
+    *rill__error_slot() = error;
+    return rc;
+}
+
 static int shake(rill_stream *stream, const char *peer)
 {
     for (;;) {
         int rc = rill__tls_handshake(stream->tls);
-        /* Also after a failure: the alert tells the peer why. */
+        if (rc < 0 && rc != RILL__TLS_WANT)
+            return tell_peer(stream, rc);
         int sent = flush(stream, "TLS handshake with");
-        if (rc != RILL__TLS_WANT)
-            return rc < 0 ? rc : sent;
+        if (rc == 0)
+            return sent;
         RILL__TRY(sent);
         int64_t n = receive(stream, true);
         if (n == 0)
@@ -250,10 +324,6 @@ static ptrdiff_t read_tls(rill_stream *stream, void *buf, size_t len)
                 rill__error_prefix("read %s: ", stream->peer);
             return n;
         }
-        /* Reading may have made an answer, such as new keys; and a cancelled write may have left
-         * behind what the peer waits for. */
-        if (has_output(stream))
-            RILL__TRY(flush(stream, "read"));
         int64_t got = receive(stream, true);
         if (got == 0)
             return truncated(stream);
@@ -294,12 +364,12 @@ static int write_plain(rill_stream *stream, const void *bytes, size_t len)
 /* A record at a time, so that no more than one waits for the socket. */
 static int write_tls(rill_stream *stream, const char *bytes, size_t len)
 {
-    RILL__TRY(rill__checkpoint("write"));
     if (!stream->shaken)
         RILL__TRY(handshake(stream, stream->peer));
     /* What a cancelled write left behind goes first. */
     RILL__TRY(flush_in_turn(stream, "write"));
     while (len > 0) {
+        RILL__TRY(rill__checkpoint("write"));
         ptrdiff_t n = rill__tls_write(stream->tls, bytes, len);
         if (n <= 0)
             return n == RILL__TLS_WANT
