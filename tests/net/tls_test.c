@@ -219,6 +219,24 @@ TEST(equal_options_share_a_context)
     CHECK_INT(rill_run(contexts, NULL), 0);
 }
 
+static int server_contexts(void *arg)
+{
+    (void)arg;
+    rill_tls_opts opts = { .cert_file = certificates_path("good.pem"),
+                           .key_file = certificates_path("good.key") };
+    rill__tls_context *a = rill__tls_context_server(&opts);
+    rill__tls_context *b = rill__tls_context_server(&opts);
+    CHECK(a && b && a != b);
+    rill__tls_context_unref(a);
+    rill__tls_context_unref(b);
+    return 0;
+}
+
+TEST(a_server_reads_its_certificate_anew)
+{
+    CHECK_INT(with_certificates(server_contexts, NULL), 0);
+}
+
 /* ---- ALPN ---- */
 
 struct alpn_case {
