@@ -127,21 +127,36 @@ static void *serve_tcp(void *arg)
     return arg;
 }
 
+/* Both sockets at one port: one that is free for both has to be found. */
+static struct sockaddr_in open_server(void)
+{
+    struct sockaddr_in address;
+    socklen_t len = sizeof address;
+    for (bool done = false; !done;) {
+        address =
+            (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001) };
+        tcp_fd = socket(AF_INET, SOCK_STREAM, 0);
+        server_fd = socket(AF_INET, SOCK_DGRAM, 0);
+        bind(tcp_fd, (struct sockaddr *)&address, len);
+        listen(tcp_fd, 10);
+        getsockname(tcp_fd, (struct sockaddr *)&address, &len);
+        done = bind(server_fd, (struct sockaddr *)&address, len) == 0;
+        if (!done) {
+            close(tcp_fd);
+            close(server_fd);
+        }
+    }
+    return address;
+}
+
 static int with_server(rill_task_fn *fn, void *arg)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001) };
+    struct sockaddr_in address = open_server();
     socklen_t len = sizeof address;
     pthread_t udp, tcp;
-    server_fd = socket(AF_INET, SOCK_DGRAM, 0);
-    bind(server_fd, (struct sockaddr *)&address, len);
-    getsockname(server_fd, (struct sockaddr *)&address, &len);
     snprintf(server_text, sizeof server_text, "127.0.0.1:%d", ntohs(address.sin_port));
     rill__dns_settings_now =
         (rill__dns_settings){ .servers = server_text, .timeout_ms = 100, .tries = 2 };
-    tcp_fd = socket(AF_INET, SOCK_STREAM, 0);
-    setsockopt(tcp_fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
-    bind(tcp_fd, (struct sockaddr *)&address, len);
-    listen(tcp_fd, 10);
     pthread_create(&udp, NULL, serve_udp, NULL);
     pthread_create(&tcp, NULL, serve_tcp, NULL);
     int status = rill_run(fn, arg);
@@ -184,7 +199,7 @@ static int lookups(void *arg)
         rill__addresses found;
         int rc = rill__resolve(list[i].name, 80, &found);
         if (!rill_code_is(rc, list[i].code) && rc != list[i].code)
-            test_fail(__FILE__, __LINE__, "%s: %s", list[i].name, rill_code_name(rc));
+            test_fail(__FILE__, __LINE__, "%s: %s", list[i].name, rill_last_error()->message);
         if (rc == 0) {
             char text[RILL__ADDRESS_TEXT];
             rill__address_text(text, sizeof text, &found.list[0].base, found.list[0].len);
