@@ -22,14 +22,23 @@ rill_app *rill_app_new(void)
     return app;
 }
 
+void rill__app_free_now(rill_app *app)
+{
+    rill__list_remove(&app->link);
+    rill__arena_free(&app->arena);
+    rill__free(app);
+}
+
 void rill_app_free(rill_app *app)
 {
     if (!app)
         return;
+    /* Some handler may have outlived the stop, by ignoring that it was cancelled. */
+    app->orphaned = true;
     if (app->running)
         rill__app_abandon(app);
-    rill__arena_free(&app->arena);
-    rill__free(app);
+    else if (app->connection_count == 0)
+        rill__app_free_now(app);
 }
 
 void rill_app_set_data(rill_app *app, void *data)

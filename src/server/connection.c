@@ -115,6 +115,10 @@ static void free_connection(rill__connection *connection)
     rill__tls_free(connection->tls);
     rill__free(connection);
     app->connection_count--;
+    if (app->orphaned && app->connection_count == 0) {
+        rill__app_free_now(app);
+        return;
+    }
     rill__waitq_wake_all(&app->changed);
     resume(app);
 }
@@ -124,7 +128,7 @@ static bool handler_runs(const rill__connection *connection)
     return connection->state == RILL__HANDLER && !connection->request->handler_done;
 }
 
-static void cancel_handler(rill__connection *connection, const char *reason)
+void rill__connection_cancel(rill__connection *connection, const char *reason)
 {
     if (handler_runs(connection))
         rill_cancel(connection->request->task, .reason = reason);
@@ -151,13 +155,12 @@ void rill__connection_break(rill__connection *connection, int code)
     rill__waitq_wake_all(&request->input_waiters);
     rill__waitq_wake_all(&request->output_waiters);
     if (handler_runs(connection) && watches(connection))
-        cancel_handler(connection, "the client disconnected");
+        rill__connection_cancel(connection, "the client disconnected");
 }
 
-void rill__connection_drop(rill__connection *connection, const char *reason)
+void rill__connection_drop(rill__connection *connection)
 {
     bool runs = handler_runs(connection);
-    cancel_handler(connection, reason);
     rill__connection_break(connection, RILL_ECLOSED);
     if (!runs)
         free_connection(connection);
@@ -276,7 +279,7 @@ static void watch(rill__connection *connection)
         if (!rill__input_receive(connection))
             return;
     if (connection->peer_ended)
-        cancel_handler(connection, "the client disconnected");
+        rill__connection_cancel(connection, "the client disconnected");
 }
 
 static bool step_handler(rill__connection *connection)

@@ -156,6 +156,7 @@ void rill__refuse(rill_request *request, int status, const char *why)
     if (connection->state == RILL__HEAD) {
         memset(request, 0, offsetof(struct rill_request, next_free));
         request->text = request->input.ptr + request->input.start;
+        request->started = rill__loop_now();
     }
     char text[160];
     int len = snprintf(text, sizeof text, "%s\n", why);

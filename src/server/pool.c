@@ -31,7 +31,7 @@ static void free_request(rill_request *request)
 static void free_pool(rill__loop_part *part)
 {
     struct pool *pool = rill__container(part, struct pool, part);
-    for (rill__list *node; (node = rill__list_pop(&pool->apps));)
+    for (rill__list *node; (node = rill__list_pop(&pool->apps));) /* which may free them */
         rill__app_abandon(rill__container(node, rill_app, link));
     while (pool->free) {
         rill_request *request = pool->free;
@@ -66,6 +66,7 @@ int rill__pool_add_app(rill_app *app)
     struct pool *pool = get_pool();
     if (!pool)
         return RILL_ENOMEM;
+    rill__list_remove(&app->link);
     rill__list_append(&pool->apps, &app->link);
     return 0;
 }

@@ -185,7 +185,8 @@ static void finish(rill_app *app)
 {
     stop_background(app);
     run_hooks(app, app->cleanup, "clean-up");
-    rill__list_remove(&app->link);
+    if (app->connection_count == 0)
+        rill__list_remove(&app->link);
     app->running = false;
 }
 
@@ -245,11 +246,23 @@ static void close_idle(rill_app *app)
     }
 }
 
-static void drop_all(rill_app *app)
+static void cancel_handlers(rill_app *app)
 {
     rill__list_each(node, &app->connections) {
-        rill__connection_drop(rill__container(node, rill__connection, link),
-                              "the application stops");
+        rill__connection_cancel(rill__container(node, rill__connection, link),
+                                "the application stops");
+    }
+}
+
+/* May free the application, with the last connection. */
+static void drop_all(rill_app *app)
+{
+    size_t count = app->connection_count;
+    rill__list *node = app->connections.next;
+    for (size_t i = 0; i < count; i++) {
+        rill__list *next = node->next;
+        rill__connection_drop(rill__container(node, rill__connection, link));
+        node = next;
     }
 }
 
@@ -276,10 +289,14 @@ int rill_app_stop(rill_app *app)
     close_idle(app);
     run_hooks(app, app->shutdown, "shutdown");
     await_connections(app);
-    if (app->connection_count > 0) {
-        drop_all(app);
+    if (app->handlers > 0) {
+        cancel_handlers(app);
         await_connections(app);
     }
+    drop_all(app);
+    if (app->handlers > 0)
+        rill_log(RILL_LOG_WARN, "server", "%zu handlers go on although they were cancelled",
+                 app->handlers);
     finish(app);
     rill_scope_end(&scope, 0);
     return 0;
@@ -288,10 +305,13 @@ int rill_app_stop(rill_app *app)
 void rill__app_abandon(rill_app *app)
 {
     app->stopping = true;
-    stop_listening(app);
-    drop_all(app);
-    rill__list_remove(&app->link);
     app->running = false;
+    stop_listening(app);
+    cancel_handlers(app);
+    if (app->connection_count > 0)
+        drop_all(app);
+    else if (app->orphaned)
+        rill__app_free_now(app);
 }
 
 /* ---- rill_app_run ---- */

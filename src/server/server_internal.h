@@ -97,7 +97,8 @@ struct rill_app {
     int port;
     bool running;
     bool stopping;
-    bool paused; /* at max_connections: not accepting */
+    bool paused;   /* at max_connections: not accepting */
+    bool orphaned; /* freed by its owner: the last connection frees it */
     rill__list connections;
     size_t connection_count;
     size_t handlers;         /* tasks that run a handler */
@@ -218,10 +219,12 @@ struct rill_request {
     struct rill__input input;
 };
 
-/* ---- run.c ---- */
+/* ---- app.c, run.c ---- */
 
-/* The loop is gone before the application was stopped: closes all that it holds. */
+/* The loop ends before the application was stopped: closes all that it holds. May free it. */
 void rill__app_abandon(rill_app *app);
+/* Frees it now: it has no connection. */
+void rill__app_free_now(rill_app *app);
 
 /* ---- pool.c: what there is one of per loop ---- */
 
@@ -246,8 +249,10 @@ void rill__connection_run(rill__connection *connection);
 void rill__connection_poke(rill__connection *connection);
 /* Nothing can be read or written any more: `code` is what those who try get. */
 void rill__connection_break(rill__connection *connection, int code);
-/* Closes at once and frees; while a handler runs it is cancelled, and its end frees. */
-void rill__connection_drop(rill__connection *connection, const char *reason);
+/* Cancels its handler, if one runs. */
+void rill__connection_cancel(rill__connection *connection, const char *reason);
+/* Closes at once and frees; while a handler runs, that one's end frees. */
+void rill__connection_drop(rill__connection *connection);
 /* Closes it if it only waits for a request. */
 void rill__connection_close_if_idle(rill__connection *connection);
 

@@ -431,12 +431,57 @@ TEST(graceful_stop)
     CHECK_CONTAINS(reply, "slept<end>");
     free(reply);
     CHECK_STR(test_app_seen.cancel_reason, "the application stops");
+    reply = raw_read(busy_fds[1], NULL, 1); /* it was cancelled: the client is told */
+    CHECK_INT(raw_status(reply), 503);
+    CHECK_CONTAINS(reply, "<end>");
+    free(reply);
     reply = raw_read(busy_fds[2], NULL, 1);
     CHECK_CONTAINS(reply, "World!<end>");
     free(reply);
     for (int i = 0; i < 3; i++)
         close(busy_fds[i]);
     rill_app_free(app);
+}
+
+static int stubborn(rill_request *request)
+{
+    rill_scope scope;
+    rill_scope_begin(&scope, .shield = true);
+    int rc = rill_scope_end(&scope, rill_sleep(0.6));
+    return rc < 0 ? rc : rill_reply_text(request, 200, "late");
+}
+
+static int stop_with_stubborn(void *arg)
+{
+    rill_app *app = arg;
+    rill_app_start(app, .port = RILL_ANY_PORT, .host = "127.0.0.1", .shutdown_timeout = 0.1);
+    for (int i = 0; i < 2; i++) {
+        busy_fds[i] = raw_connect(rill_app_port(app));
+        raw_puts(busy_fds[i], "GET /stubborn HTTP/1.1\r\n" HOST "\r\n");
+    }
+    rill_sleep(0.05);
+    CHECK_INT(rill_app_stop(app), 0);
+    rill_app_free(app); /* while its handlers still run */
+    return busy_fds[2] ? rill_sleep(1) : 0;
+}
+
+static void check_stubborn(bool outlive)
+{
+    rill_app *app = test_app_new();
+    rill_app_get(app, "/stubborn", stubborn);
+    busy_fds[2] = outlive;
+    CHECK_INT(rill_run(stop_with_stubborn, app), 0);
+    close(busy_fds[0]);
+    close(busy_fds[1]);
+}
+
+TEST(handlers_that_ignore_the_stop)
+{
+    rill_log_to(keep_log, NULL);
+    check_stubborn(true);
+    check_stubborn(false);
+    CHECK_CONTAINS(logged, "server: 2 handlers go on although they were cancelled");
+    rill_log_to(NULL, NULL);
 }
 
 static int start_and_leave(void *arg)
