@@ -226,14 +226,30 @@ static int make_folders(char *path)
     return 0;
 }
 
+/* A device or a pipe: a file that takes its name would destroy it, so it is written as it is. */
+static bool is_special(const char *path)
+{
+    struct stat there;
+    return stat(path, &there) == 0 && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode);
+}
+
+static const char *written(const struct save *save)
+{
+    return save->part ? save->part : save->path;
+}
+
 static int open_now(void *arg)
 {
     struct save *save = arg;
     int rc = make_folders(save->path);
     if (rc < 0)
         return rc;
-    save->fd = open(save->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    return save->fd < 0 ? fail("open", save->part) : 0;
+    if (is_special(save->path)) {
+        free(save->part);
+        save->part = NULL;
+    }
+    save->fd = open(written(save), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    return save->fd < 0 ? fail("open", written(save)) : 0;
 }
 
 int save_open(struct save *save, const char *path)
@@ -258,7 +274,7 @@ static int write_now(void *arg)
     for (size_t done = 0; done < piece->len;) {
         ssize_t n = write(piece->save->fd, piece->bytes + done, piece->len - done);
         if (n < 0 && errno != EINTR)
-            return fail("write", piece->save->part);
+            return fail("write", written(piece->save));
         done += n > 0 ? (size_t)n : 0;
     }
     return 0;
@@ -275,8 +291,8 @@ static int finish_now(void *arg)
     int fd = save->fd;
     save->fd = -1;
     if (close(fd) < 0)
-        return fail("close", save->part);
-    if (rename(save->part, save->path) < 0)
+        return fail("close", written(save));
+    if (save->part && rename(save->part, save->path) < 0)
         return fail("name", save->path);
     free(save->part);
     save->part = NULL;
@@ -290,7 +306,7 @@ int save_finish(struct save *save)
 
 void save_drop(struct save *save)
 {
-    if (save->part && save->fd >= 0)
+    if (save->path && save->fd >= 0)
         close(save->fd);
     if (save->part)
         unlink(save->part);

@@ -21,7 +21,8 @@ const char *save_template_check(const char *template_text);
 char **save_paths(const char *template_text, char **urls, size_t count);
 void save_paths_free(char **paths, size_t count);
 
-/* A file under way: PATH+part until it is whole. The functions run on a worker thread and wait for
+/* A file under way: PATH+part until it is whole; a device or pipe is written as it is, and part is
+ * NULL. The functions run on a worker thread and wait for
  * it; each returns 0 or a code with its error. */
 struct save {
     int fd;

@@ -3,6 +3,7 @@
 
 #include "harness.h"
 
+#include <fcntl.h>
 #include <rill/rill.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,6 +165,31 @@ static int write_half(void *arg)
 TEST(half_bodies_leave_nothing)
 {
     in_folder(write_half);
+}
+
+static int write_to_pipe(void *arg)
+{
+    (void)arg;
+    CHECK_INT(mkfifo("pipe", 0700), 0);
+    int reader = open("pipe", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    struct save save;
+    CHECK_INT(save_open(&save, "pipe"), 0);
+    CHECK_INT(save_write(&save, "hello", 6), 0);
+    CHECK_INT(save_finish(&save), 0);
+    save_drop(&save);
+    char said[16] = "";
+    CHECK_INT(read(reader, said, sizeof said), 6);
+    CHECK_STR(said, "hello");
+    close(reader);
+    struct stat there;
+    CHECK(stat("pipe", &there) == 0 && S_ISFIFO(there.st_mode));
+    CHECK(access("pipe+part", F_OK) != 0);
+    return 0;
+}
+
+TEST(pipes_and_devices_are_not_replaced)
+{
+    in_folder(write_to_pipe);
 }
 
 static int write_nowhere(void *arg)
