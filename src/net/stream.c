@@ -51,7 +51,7 @@ static void destroy(rill_stream *stream)
 
 static int enter(rill_stream *stream, bool *busy, const char *what)
 {
-    RILL__TRY(rill__need_task(what));
+    RILL__TRY(rill__checkpoint(what));
     if (*busy)
         return rill__fail(RILL_EBUSY, "%s %s: another task does already", what, stream->peer);
     if (stream->handle.fd < 0)
@@ -314,7 +314,6 @@ static int truncated(const rill_stream *stream)
 
 static ptrdiff_t read_tls(rill_stream *stream, void *buf, size_t len)
 {
-    RILL__TRY(rill__checkpoint("read"));
     if (!stream->shaken)
         RILL__TRY(handshake(stream, stream->peer));
     for (;;) {
