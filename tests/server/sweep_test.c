@@ -1,5 +1,5 @@
-/* Fails the 1st, 2nd, … nth allocation of a whole scenario: no crash, no leak, no request that
- * hangs, and the server goes on. */
+/* Allocations: fails the 1st, 2nd, … nth of a whole scenario: no crash, no leak, no request that
+ * hangs, and the server goes on. And counts those of a plain request: there are none. */
 #include "base/alloc.h"
 #include "server_lib.h"
 
@@ -91,4 +91,27 @@ TEST_WITHIN(nth_allocation_fails, 120)
     }
     CHECK(failing > 20 && failing < 2000);
     rill_log_to(NULL, NULL);
+}
+
+static void ask(int fd, int times)
+{
+    for (int i = 0; i < times; i++) {
+        raw_puts(fd, GET_ROOT);
+        free(raw_read(fd, "World!", 1));
+    }
+}
+
+static void client_counts(int port)
+{
+    int fd = raw_connect(port);
+    ask(fd, 10);
+    unsigned long before = rill__alloc_count;
+    ask(fd, 100);
+    CHECK_INT(rill__alloc_count, before);
+    close(fd);
+}
+
+TEST(plain_requests_allocate_nothing)
+{
+    serve(client_counts);
 }
