@@ -16,6 +16,7 @@
 static rill__handle handle;
 static int peer;
 static rill_event event;
+static double no_time;     /* what is detached outlives the scenario */
 static int started, ended; /* calls of balanced() */
 
 /* What a task may hold while it waits: given back however it ends. */
@@ -115,7 +116,7 @@ static int scenario(void *arg)
     RILL__TRY(use_io());
     RILL__TRY(use_the_rest());
     double instant = 0;
-    rill_task background = rill_spawn(balanced, &(double){ 0 });
+    rill_task background = rill_spawn(balanced, &no_time);
     RILL__TRY(background.id ? 0 : rill_errcode());
     RILL__TRY(rill_detach(background));
     return rill_within(1, balanced, &instant);
