@@ -316,7 +316,7 @@ class Watch(peer.TestCase):
             os.kill(watch.pid, signal.SIGKILL)
             watch.process.wait()
         with watching.Watch("--every", "60s", "--db", self.db, url) as watch:
-            self.assertGreater(watch.check(url)["checks"], 10)
+            self.assertGreater(watch.wait_checks(url, 10)["checks"], 10)
             self.assertIsNone(watch.api()["trouble"])
 
     def lock(self):
