@@ -66,6 +66,11 @@ static const struct keeping keepings[] = {
         { .reply = OK(2, "ok") } },
       1,
       true },
+    { "attacks_54 stray bytes behind unread chunks",
+      { { .reply = OK_HEAD("Transfer-Encoding: chunked\r\n") "1\r\na\r\n0\r\n\r\nX" },
+        { .reply = OK(2, "ok") } },
+      2,
+      true },
     { "unread body that is not here",
       { { .reply = OK(200, "ok") }, { .reply = OK(2, "ok") } },
       2,
@@ -364,6 +369,46 @@ IN_LOOP(a_cancelled_waiter_passes_its_place_on)
     CHECK_INT(get(session, script->url), 200);
     rill_session_free(session);
     script_stop(script);
+}
+
+IN_LOOP(the_most_recently_used_connection_is_taken_first)
+{
+    struct step steps[] = { { .reply = OK(2, "ok"), .delay = 0.01 } };
+    struct script *script = script_start(steps, 1);
+    rill_session *session = rill_session_new(.keepalive_timeout = 0.1);
+    struct waiting both[] = { { session, script->url, 0 }, { session, script->url, 0 } };
+    CHECK_INT(rill_gather(both, 2, wait_and_fetch), 0);
+    CHECK_INT(script->open, 2);
+    for (int i = 0; i < 8; i++) {
+        CHECK_INT(get(session, script->url), 200);
+        rill_sleep(0.02);
+    }
+    CHECK_INT(script->open, 1); /* the other one was left alone, and has grown old */
+    CHECK_INT(script->connections, 2);
+    rill_session_free(session);
+    script_stop(script);
+}
+
+IN_LOOP(a_waiter_for_both_limits_gives_both_places_back)
+{
+    struct step slow[] = { { .reply = OK(2, "ok"), .delay = 0.05 } };
+    struct step fast[] = { { .reply = OK(2, "ok") } };
+    struct script *a = script_start(slow, 1), *b = script_start(fast, 1);
+    rill_session *session = rill_session_new(.limit = 1, .limit_per_host = 1, .timeout.total = 2);
+    struct waiting at_a = { session, a->url, 0 }, at_b = { session, b->url, 0 };
+    rill_task holder = rill_spawn(wait_and_fetch, &at_a);
+    rill_sleep(0.01);
+    rill_task waiter = rill_spawn(wait_and_fetch, &at_b);
+    rill_sleep(0.01);
+    rill_cancel(waiter);
+    rill_join(waiter);
+    rill_join(holder);
+    CHECK_INT(at_a.result, 200);
+    CHECK_INT(at_b.result, RILL_ECANCELED);
+    CHECK_INT(get(session, b->url), 200);
+    rill_session_free(session);
+    script_stop(a);
+    script_stop(b);
 }
 
 IN_LOOP(a_cancelled_fetch_closes_its_connection_and_frees_its_place)

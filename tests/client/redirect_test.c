@@ -238,6 +238,30 @@ IN_LOOP(attacks_55_credentials_do_not_cross_origins)
     script_stop(b);
 }
 
+IN_LOOP(attacks_55_nor_do_those_of_the_session)
+{
+    char there[200];
+    struct step first[] = { { .reply = there } };
+    struct step second[] = { { .reply = DONE } };
+    struct script *a = script_start(first, 1), *b = script_start(second, 1);
+    snprintf(there, sizeof there,
+             "HTTP/1.1 302 Go\r\nLocation: http://127.0.0.1:%d/\r\nContent-Length: 0\r\n\r\n",
+             b->port);
+    rill_session *session =
+        rill_session_new(.headers = RILL_HEADERS({ "Cookie", "secret" }, { "X-Plain", "1" },
+                                                 { "Host", "me" }));
+    rill_response *response = rill_get(session, a->url);
+    CHECK(response);
+    CHECK_CONTAINS(a->requests[0], "Host: me\r\nCookie: secret\r\nX-Plain: 1\r\n");
+    CHECK(!strstr(b->requests[0], "secret"));
+    CHECK_CONTAINS(b->requests[0], "Host: 127.0.0.1:");
+    CHECK_CONTAINS(b->requests[0], "X-Plain: 1\r\n");
+    rill_response_free(response);
+    rill_session_free(session);
+    script_stop(a);
+    script_stop(b);
+}
+
 IN_LOOP(credentials_in_the_location_are_used)
 {
     char there[200];
