@@ -3,6 +3,7 @@
  *
  * Exit status: 0 all went well, 3 some failed, 4 all failed, 2 wrong command line, 130 interrupted.
  */
+#include "chance.h"
 #include "commands.h"
 #include "get_report.h"
 #include "options.h"
@@ -135,7 +136,7 @@ static bool worth_retrying(const struct job *job)
 static double pause_before(const struct job *job)
 {
     double most = RETRY_FIRST * ldexp(1.0, job->result.attempts - 1);
-    double part = 0.5 + 0.5 * (double)(random() & 0xffff) / 0xffff;
+    double part = 0.5 + 0.5 * chance();
     return job->retry_after > most ? job->retry_after : most * part;
 }
 
@@ -248,7 +249,6 @@ static int run_command(struct get *get, const struct option_list *arguments,
             get->limit = 1; /* one body behind the other */
         get->report.out = get->body_to_stdout ? stderr : stdout;
         get->report.progress = isatty(STDERR_FILENO) && !get->report.quiet;
-        srandom((unsigned)getpid());
         status = rill_run(run, get);
     }
     urls_finish(&get->urls);
@@ -297,8 +297,7 @@ int command_get(int argc, char **argv)
           OPTION_TEXT,
           { .text = &get.output },
           "TEMPLATE",
-          "saves bodies: a path with {n}, {host}, {path} or {name}; - is standard output, for one "
-          "after the other",
+          "saves bodies to a path with {n}, {host}, {path}, {name}; - is stdout",
           0,
           0 },
         { "json",
