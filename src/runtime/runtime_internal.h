@@ -82,9 +82,9 @@ struct rill__loop {
     rill__context context; /* the thread's own stack, on which the loop runs */
     rill__task *current;
     rill__task *ready_head, *ready_tail;
-    unsigned budget; /* switches left before I/O is looked at */
-    bool immediate;  /* a task runs inside a callback: it goes back there, not on to the next */
-    uint64_t now; /* 0: not read yet since the last wait for I/O */
+    unsigned budget;   /* switches left before I/O is looked at */
+    bool immediate;    /* a task runs inside a callback: it goes back there, not on to the next */
+    uint64_t now;      /* 0: not read yet since the last wait for I/O */
     rill_error *error; /* of what runs outside tasks */
     rill__driver *driver;
     rill__wheel wheel;
