@@ -255,15 +255,37 @@ static int run_command(struct get *get, const struct option_list *arguments,
     return status;
 }
 
+/* What the command line gave besides the options. */
+struct inputs {
+    struct option_list arguments, files;
+};
+
+static int parse_and_run(struct get *get, struct inputs *inputs, struct command_spec command,
+                         int argc, char **argv)
+{
+    command.name = "rill get";
+    command.arguments = "URL...";
+    command.summary = "Fetches all URLs at once and prints how each went.";
+    command.notes = "Exit status: 0 all went well, 3 some failed, 4 all failed, 2 wrong command\n"
+                    "line, 130 interrupted.";
+    command.arguments_max = URLS_MAX;
+    int status = options_parse(&command, argc, argv, &inputs->arguments);
+    if (status < 0)
+        status = run_command(get, &inputs->arguments, &inputs->files);
+    option_list_free(&inputs->arguments);
+    option_list_free(&inputs->files);
+    return status;
+}
+
 int command_get(int argc, char **argv)
 {
     struct get get = { .limit = 100, .retries = 2, .timeout = 30 };
-    struct option_list arguments = { 0 }, inputs = { 0 };
+    struct inputs inputs = { 0 };
     const struct option_spec options[] = {
         { "input",
           'i',
           OPTION_LIST,
-          { .list = &inputs },
+          { .list = &inputs.files },
           "FILE",
           "reads more URLs from a file, one a line; - is standard input",
           0,
@@ -318,20 +340,8 @@ int command_get(int argc, char **argv)
           0 },
     };
     const struct command_spec command = {
-        .name = "rill get",
-        .arguments = "URL...",
-        .summary = "Fetches all URLs at once and prints how each went.",
-        .notes =
-            "Exit status: 0 all went well, 3 some failed, 4 all failed, 2 wrong command line,\n"
-            "130 interrupted.",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
-        .arguments_max = URLS_MAX,
     };
-    int status = options_parse(&command, argc, argv, &arguments);
-    if (status < 0)
-        status = run_command(&get, &arguments, &inputs);
-    option_list_free(&arguments);
-    option_list_free(&inputs);
-    return status;
+    return parse_and_run(&get, &inputs, command, argc, argv);
 }
