@@ -94,6 +94,18 @@ IN_LOOP(params_go_behind_the_query)
     tear_down(&f, response);
 }
 
+IN_LOOP(the_same_url_with_other_params_is_another)
+{
+    struct fixture f = set_up();
+    rill_response_free(rill_get(f.session, f.script->url));
+    rill_response_free(rill_get(f.session, f.script->url, .params = RILL_PARAMS({ "a", "1" })));
+    rill_response *response = rill_get(f.session, f.script->url);
+    CHECK_CONTAINS(f.script->requests[0], "GET / ");
+    CHECK_CONTAINS(f.script->requests[1], "GET /?a=1 ");
+    CHECK_CONTAINS(f.script->requests[2], "GET / ");
+    tear_down(&f, response);
+}
+
 IN_LOOP(own_headers_replace_the_others)
 {
     struct fixture f = set_up();
@@ -357,6 +369,26 @@ IN_LOOP(head_has_no_body)
         CHECK_INT(text.len, 0);
     }
     CHECK_INT(script->connections, 1);
+    rill_session_free(session);
+    script_stop(script);
+}
+
+IN_LOOP(an_upgrade_that_was_asked_for_is_handed_out)
+{
+    struct step steps[] = {
+        { .reply = "HTTP/1.1 101 Go\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n" },
+        { .reply = OK(0, "") },
+    };
+    struct script *script = script_start(steps, 2);
+    rill_session *session = rill_session_new();
+    rill_response *response =
+        rill_get(session, script->url,
+                 .headers = RILL_HEADERS({ "Upgrade", "x" }, { "Connection", "upgrade" }));
+    REQUIRE(response);
+    CHECK_INT(rill_response_status(response), 101);
+    rill_response_free(response);
+    rill_response_free(rill_get(session, script->url));
+    CHECK_INT(script->connections, 2); /* no HTTP is spoken there any more */
     rill_session_free(session);
     script_stop(script);
 }

@@ -65,6 +65,31 @@ IN_LOOP(attacks_55_methods_and_bodies_follow_the_rules)
         check_hop(&hops[i]);
 }
 
+IN_LOOP(large_bodies_follow_them_too)
+{
+    static const char *const statuses[] = { "303", "307" };
+    size_t len = 300000;
+    char *body = calloc(1, len + 1);
+    memset(body, 'x', len);
+    for (int i = 0; i < 2; i++) {
+        char reply[200];
+        snprintf(reply, sizeof reply, "HTTP/1.1 %s Go\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
+                 statuses[i]);
+        struct step steps[] = { { .reply = reply }, { .reply = DONE } };
+        struct script *script = script_start(steps, 2);
+        rill_session *session = rill_session_new();
+        for (int round = 0; round < 2; round++)
+            rill_response_free(rill_post(session, script->url, .body = { body, len }));
+        REQUIRE(script->request_count == 3);
+        CHECK_CONTAINS(script->requests[1], i == 0 ? "GET / " : "POST / ");
+        CHECK_INT(strlen(strstr(script->requests[1], "\r\n\r\n")), i == 0 ? 4 : len + 4);
+        CHECK(starts_with(script->requests[2], "POST / "));
+        rill_session_free(session);
+        script_stop(script);
+    }
+    free(body);
+}
+
 struct bad {
     const char *location;
     int code;
