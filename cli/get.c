@@ -5,6 +5,7 @@
  */
 #include "chance.h"
 #include "commands.h"
+#include "descriptors.h"
 #include "get_report.h"
 #include "options.h"
 #include "save.h"
@@ -239,14 +240,23 @@ static int collect(struct get *get, const struct option_list *arguments,
     return rc < 0 ? EXIT_USAGE : -1;
 }
 
+/* A fetch needs a connection, and a file where its body is saved. */
+static void bound_limit(struct get *get)
+{
+    int most = descriptors_for_use() / (get->output ? 2 : 1);
+    if (get->body_to_stdout || most < 1)
+        most = 1; /* on standard output one body stands behind the other */
+    if (get->limit > most)
+        get->limit = most;
+}
+
 static int run_command(struct get *get, const struct option_list *arguments,
                        const struct option_list *inputs)
 {
     int status = collect(get, arguments, inputs);
     if (status < 0) {
         get->body_to_stdout = get->output && strcmp(get->output, "-") == 0;
-        if (get->body_to_stdout)
-            get->limit = 1; /* one body behind the other */
+        bound_limit(get);
         get->report.out = get->body_to_stdout ? stderr : stdout;
         get->report.progress = isatty(STDERR_FILENO) && !get->report.quiet;
         status = rill_run(run, get);

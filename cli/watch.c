@@ -1,6 +1,7 @@
 /* rill watch: checks URLs on a schedule and serves a live page of them. */
 #include "watch.h"
 #include "commands.h"
+#include "descriptors.h"
 #include "options.h"
 #include "urls.h"
 #include "values.h"
@@ -142,6 +143,7 @@ static int serve_and_watch(struct command *command, rill_app *app)
     rc = add_endpoints(command, port);
     if (rc == 0) {
         watch_store_load(watch);
+        rill_event_set(&watch->loaded);
         announce(command, port);
         rc = watch_all(watch);
     }
@@ -158,8 +160,10 @@ static int run(void *arg)
 {
     struct command *command = arg;
     struct watch *watch = &command->watch;
+    int half = descriptors_for_use() / 2 + 1; /* the other half is for the page's visitors */
     rill_auto(rill_session) session =
-        rill_session_new(.limit = CONNECTIONS_MAX, .headers = RILL_HEADERS({ "Accept", "*/*" }));
+        rill_session_new(.limit = half < CONNECTIONS_MAX ? half : CONNECTIONS_MAX,
+                         .headers = RILL_HEADERS({ "Accept", "*/*" }));
     rill_auto(rill_app) app = rill_app_new();
     if (!session || !app)
         return rill_errcode();
@@ -170,6 +174,7 @@ static int run(void *arg)
     watch->timeout = command->timeout;
     watch->redis_url = command->redis;
     event_feed_init(&watch->feed);
+    rill_event_init(&watch->loaded);
     watch_routes(app, watch, command->urls.count == 0);
     rill_app_on_shutdown(app, on_shutdown);
     int rc = serve_and_watch(command, app);

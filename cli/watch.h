@@ -62,6 +62,7 @@ struct watch {
     double every, timeout;
     rill_session *session;
     struct event_feed feed;
+    rill_event loaded; /* the history is in memory, or there is none */
 
     /* The history. */
     char *db;            /* its path, or NULL: none is kept */

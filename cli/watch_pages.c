@@ -87,14 +87,21 @@ static int reply_owned(rill_request *request, const char *type, char *text, size
     return rc;
 }
 
+/* A page that was open before a restart asks as soon as it can: it waits for the history. */
 static int api_checks(rill_request *request)
 {
+    int rc = rill_event_wait(&watch_of(request)->loaded);
+    if (rc < 0)
+        return rc;
     char *text = checks_dump(checks_json(&watch_of(request)->checks, wall_ms()));
     return reply_owned(request, "application/json", text, text ? strlen(text) : 0);
 }
 
 static int metrics(rill_request *request)
 {
+    int rc = rill_event_wait(&watch_of(request)->loaded);
+    if (rc < 0)
+        return rc;
     size_t len = 0;
     char *text = metrics_text(&watch_of(request)->checks, &len);
     return reply_owned(request, METRICS_CONTENT_TYPE, text, len);

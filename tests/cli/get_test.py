@@ -343,9 +343,17 @@ class Get(peer.TestCase):
         self.assertIn("-> 2", out)
         self.assertEqual([entry.name for entry in self.folder.iterdir()], ["2"])
 
+    def test_few_descriptors(self):
+        self.server.routes["/late"] = origin.slow(0.1)
+        urls = "".join(self.server.url(f"/late?{i}") + "\n" for i in range(150))
+        for limits in ((64, 1024), (64, 64)):
+            done = self.get("-", "--limit", "150", "-r0", "-o", "{n}", input=urls,
+                            preexec_fn=lambda limits=limits: resource.setrlimit(
+                                resource.RLIMIT_NOFILE, limits))
+            self.assertEqual(done.returncode, 0, done.stdout)
+
     @peer.within(60)
     def test_a_thousand_urls(self):
-        self.assertGreaterEqual(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 1024)
         urls = "".join(self.server.url(f"/ok?{i}") + "\n" for i in range(1000))
         done = self.get("-", "--limit", "200", input=urls, seconds=50)
         self.assertEqual(done.returncode, 0, done.stdout[-2000:])

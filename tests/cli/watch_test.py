@@ -316,8 +316,18 @@ class Watch(peer.TestCase):
             os.kill(watch.pid, signal.SIGKILL)
             watch.process.wait()
         with watching.Watch("--every", "60s", "--db", self.db, url) as watch:
-            self.assertGreater(watch.wait_checks(url, 10)["checks"], 10)
+            self.assertGreater(watch.check(url)["checks"], 10)
             self.assertIsNone(watch.api()["trouble"])
+
+    def test_the_history_is_there_from_the_first_answer_on(self):
+        urls = [self.server.url(f"/ok?{i}") for i in range(50)]
+        with watching.Watch("--every", "100ms", "--db", self.db, *urls) as watch:
+            for url in urls:
+                watch.wait_checks(url, 20)
+        for _ in range(5):
+            with watching.Watch("--every", "60s", "--db", self.db, *urls) as watch:
+                self.assertTrue(all(check["checks"] >= 20 and len(check["history"]) >= 20
+                                    for check in watch.api()["checks"]))
 
     def lock(self):
         lock = sqlite3.connect(self.db, isolation_level=None)
