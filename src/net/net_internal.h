@@ -58,10 +58,11 @@ extern rill__dns_settings rill__dns_settings_now;
 
 struct rill_stream {
     rill__handle handle;
-    rill__tls *tls;          /* NULL: plain */
-    rill__buf sending;       /* TLS: what a task is sending, apart from what the engine makes */
-    rill__waitq handshakers; /* tasks that wait for another's handshake */
-    rill__waitq flushers;    /* a writer that waits for a reader's flush */
+    rill__tls *tls;            /* NULL: plain */
+    rill__buf sending;         /* TLS: what a task is sending, apart from what the engine makes */
+    rill__waitq handshakers;   /* tasks that wait for another's handshake */
+    rill__waitq flushers;      /* a writer that waits for a reader's flush */
+    struct tls_recv *receiver; /* a reader that waits, and sends aside */
     uint64_t written, received;
     unsigned users;        /* calls under way; the last one frees a stream that was freed */
     unsigned instant;      /* TLS: receives in a row that did not wait */

@@ -210,7 +210,9 @@ static int64_t receive(rill_stream *stream, bool wait)
         return driver->ops->cancel(driver, &recv.op) ? -EAGAIN : -EBUSY;
     stream->instant = 0;
     begin_aside(&recv);
+    stream->receiver = &recv;
     int rc = rill__park("recv", abort_recv, &recv.op);
+    stream->receiver = NULL;
     stop_aside(&recv);
     return rc < 0 ? rc : recv.op.result;
 }
@@ -230,6 +232,8 @@ static int flush(rill_stream *stream, const char *what)
         rc = n < 0 ? failure(stream, n, what) : 0;
     }
     end_flush(stream);
+    if (rc == RILL_ECANCELED && stream->receiver)
+        begin_aside(stream->receiver);
     return rc;
 }
 

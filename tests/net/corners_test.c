@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <rill/net.h>
 #include <rill/task.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -259,9 +260,27 @@ static int left_behind(void *arg)
     return 0;
 }
 
+/* The same with a reader that waited all the while. */
+static int left_beside(void *arg)
+{
+    (void)arg;
+    struct pair pair;
+    CHECK_INT(pair_open(&pair, true), 0);
+    rill_task reader = rill_spawn(read_one, pair.near);
+    CHECK_INT(rill_within(0.1, write_until_full, pair.near), RILL_ETIMEDOUT);
+    struct answerer answerer = { pair.far, rill_stream_written(pair.near) };
+    CHECK_INT(rill_within(2, answer, &answerer), 0);
+    CHECK_INT(rill_sleep(0.1), 0);
+    rill_cancel(reader);
+    CHECK_INT(rill_join(reader), 1);
+    pair_close(&pair);
+    return 0;
+}
+
 TEST(what_a_cancelled_write_left_behind_goes_out)
 {
     CHECK_INT(with_certificates(left_behind), 0);
+    CHECK_INT(with_certificates(left_beside), 0);
 }
 
 /* A peer that does not read what is left behind is read from all the same. */
@@ -343,6 +362,7 @@ static rill_stream *peer_open(struct peer *peer, void (*act)(struct peer *peer))
     SSL_CTX_set_num_tickets(peer->context, 0);
     peer->ssl = SSL_new(peer->context);
     CHECK_INT(pipe(peer->stop), 0);
+    signal(SIGPIPE, SIG_IGN); /* the peer writes on when the client is gone */
     /* TLS is put on the near end of a plain pair; the far one's descriptor goes to the thread. */
     struct pair pair;
     CHECK_INT(pair_open(&pair, false), 0);
