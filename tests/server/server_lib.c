@@ -94,34 +94,40 @@ bool raw_puts(int fd, const char *text)
     return raw_send(fd, text, strlen(text));
 }
 
-static char *append(char *text, size_t *len, const char *more, size_t more_len)
+struct text {
+    char *ptr;
+    size_t len, cap;
+};
+
+static char *append(struct text *text, const char *more, size_t len)
 {
-    text = realloc(text, *len + more_len + 1);
-    memcpy(text + *len, more, more_len);
-    *len += more_len;
-    text[*len] = '\0';
-    return text;
+    while (text->len + len + 1 > text->cap) {
+        text->cap = text->cap ? 2 * text->cap : 4096;
+        text->ptr = realloc(text->ptr, text->cap);
+    }
+    memcpy(text->ptr + text->len, more, len);
+    text->len += len;
+    text->ptr[text->len] = '\0';
+    return text->ptr;
 }
 
 char *raw_read(int fd, const char *until, double seconds)
 {
-    size_t len = 0;
-    char *text = append(NULL, &len, "", 0);
-    double end = raw_now() + seconds;
+    struct text text = { 0 };
+    append(&text, "", 0);
     for (;;) {
         struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
-        double left = end - raw_now();
-        if (left <= 0 || poll(&poll_fd, 1, (int)(left * 1000) + 1) == 0)
-            return append(text, &len, "<silence>", 9);
+        if (poll(&poll_fd, 1, (int)(seconds * 1000)) == 0)
+            return append(&text, "<silence>", 9);
         char piece[65536];
         ssize_t n = recv(fd, piece, sizeof piece, 0);
         if (n == 0)
-            return append(text, &len, "<end>", 5);
+            return append(&text, "<end>", 5);
         if (n < 0)
-            return append(text, &len, "<reset>", 7);
-        text = append(text, &len, piece, (size_t)n);
-        if (until && strstr(text, until))
-            return text;
+            return append(&text, "<reset>", 7);
+        append(&text, piece, (size_t)n);
+        if (until && strstr(text.ptr, until))
+            return text.ptr;
     }
 }
 

@@ -25,8 +25,8 @@ int raw_connect(int port);
 /* Sends all of it; false when the peer has reset the connection. */
 bool raw_send(int fd, const void *bytes, size_t len);
 bool raw_puts(int fd, const char *text);
-/* Reads until `until` has come (NULL: until the end), for at most `seconds`. The text, to be freed,
- * ends with what happened instead: "<end>", "<reset>" or "<silence>". */
+/* Reads until `until` has come (NULL: until the end), or nothing for `seconds`. The text, to be
+ * freed, ends with what happened instead: "<end>", "<reset>" or "<silence>". */
 char *raw_read(int fd, const char *until, double seconds);
 /* Connects, sends, reads to the end or to silence, closes. To be freed. */
 char *raw_talk(int port, const char *request);
