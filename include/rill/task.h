@@ -47,7 +47,8 @@ typedef struct rill_scope rill_scope;
  * task; a second one ends the process as usual.
  *
  * Returns an exit status for main: what fn returned when 0 to 255; 1 after a failure, which is
- * explained on stderr; 130 or 143 when a signal cancelled it. Not inside a task. */
+ * explained on stderr; 130 or 143 when a signal cancelled it. Inside a task it calls nothing and
+ * returns 1, explained as well. */
 RILL_API int rill_run(rill_task_fn *fn, void *arg);
 
 /* ---- spawning and joining ---- */
@@ -57,8 +58,9 @@ typedef struct rill_spawn_opts {
     void *arg;         /* handed to the function */
     const char *name;  /* for messages; copied, up to 31 bytes. Default: "task" */
     rill_group *group; /* the group it belongs to. Default: the calling task */
-    size_t stack;      /* bytes of stack. Default: 256 KiB */
-    const char *file;  /* where it was spawned: filled by the macro */
+    size_t stack;     /* bytes of stack, a quarter of them (at most 64 KiB) its guard; rounded up to
+                         64 KiB, 256 KiB, 1 MiB or 8 MiB. Default: 256 KiB, 192 of them usable */
+    const char *file; /* where it was spawned: filled by the macro */
     int line;
 } rill_spawn_opts;
 
@@ -215,7 +217,7 @@ typedef struct rill_gather_opts {
                          (code 0 when it went well). Default: the first failure cancels the rest */
     size_t limit;     /* at most so many at once. Default: no limit */
     const char *name; /* of the tasks. Default: "gather" */
-    size_t stack;     /* bytes of stack of each. Default: 256 KiB */
+    size_t stack;     /* bytes of stack of each, as in rill_spawn. Default: 256 KiB */
 } rill_gather_opts;
 
 /* Runs fn on every element of an array at once, in the shape of qsort, and waits for all:
@@ -231,8 +233,8 @@ RILL_AWAITS RILL_API int rill_gather_with(void *items, size_t count, size_t item
 
 /* ---- time ---- */
 
-/* Waits that many seconds; never less. rill_sleep(0) lets every task run that is ready.
- * Returns 0, or RILL_ECANCELED. */
+/* Waits that many seconds; never less. rill_sleep(0), and less, lets every task run that is ready;
+ * RILL_FOREVER waits until it is cancelled. Returns 0, or RILL_ECANCELED. */
 RILL_AWAITS RILL_API int rill_sleep(double seconds);
 
 /* Seconds on a clock that never jumps; its zero has no meaning. Also outside tasks. */

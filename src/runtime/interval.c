@@ -40,10 +40,11 @@ static int sleep_until(uint64_t deadline, const char *what)
 
 int rill_sleep(double seconds)
 {
-    if (seconds == 0)
+    bool for_ever = seconds == RILL_FOREVER;
+    if (seconds <= 0 && !for_ever)
         return rill__yield("sleep");
     RILL__TRY(rill__need_task("sleep"));
-    uint64_t span = seconds < 0 ? RILL__NEVER : rill__seconds_ns(seconds);
+    uint64_t span = for_ever ? RILL__NEVER : rill__seconds_ns(seconds);
     return sleep_until(rill__after(clock_now(), span), "sleep");
 }
 

@@ -219,6 +219,7 @@ int rill_run(rill_task_fn *fn, void *arg)
 {
     if (rill__this_loop) {
         rill__fail(RILL_EINVAL, "run: a loop runs on this thread already");
+        fprintf(stderr, "error: %s\n", rill_last_error()->message);
         return 1;
     }
     rill__loop *loop = new_loop();

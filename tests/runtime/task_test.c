@@ -443,6 +443,12 @@ static int return_300(void *arg)
     return 300;
 }
 
+TASK_TEST(a_moment_that_has_passed_is_not_waited_for)
+{
+    CHECK_INT(rill_within(0.2, sleep_for, &(double){ -0.001 }), 0);
+    CHECK_INT(rill_within(0.01, sleep_for, &(double){ RILL_FOREVER }), RILL_ETIMEDOUT);
+}
+
 static int run_inside(void *arg)
 {
     (void)arg;
@@ -576,6 +582,18 @@ TEST(tasks_that_wait_for_each_other_are_reported)
     CHECK_CONTAINS(child.said, "'first' (");
     CHECK_CONTAINS(child.said, "'second' (");
     CHECK_CONTAINS(child.said, "for join");
+}
+
+static int run_twice(void)
+{
+    return rill_run(run_inside, NULL);
+}
+
+TEST(running_inside_a_task_is_explained)
+{
+    struct child child = run_in_child(run_twice);
+    CHECK_INT(WEXITSTATUS(child.status), 1);
+    CHECK_STR(child.said, "error: run: a loop runs on this thread already\n");
 }
 
 static int run_endless_sleep(void)
