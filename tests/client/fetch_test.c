@@ -1,4 +1,5 @@
 /* One request and its answer: what is sent, what is handed out, and how bodies are framed. */
+#include "base/alloc.h"
 #include "harness.h"
 #include "script.h"
 
@@ -548,6 +549,26 @@ IN_LOOP(json_is_parsed_and_its_type_checked)
     CHECK_INT(rill_errcode(), RILL_ECONTENT_TYPE);
     CHECK_CONTAINS(rill_last_error()->message, "text/html");
     rill_response_free(response);
+    rill_session_free(session);
+    script_stop(script);
+}
+
+IN_LOOP(a_warm_request_allocates_nothing)
+{
+    struct step steps[] = { { .reply = OK(5, "hello") } };
+    struct script *script = script_start(steps, 1);
+    rill_session *session = rill_session_new();
+    unsigned long before = 0;
+    for (int i = 0; i < 10; i++) {
+        if (i == 2)
+            before = rill__alloc_count;
+        rill_auto(rill_response) response = rill_get(session, script->url);
+        REQUIRE(response);
+        rill_str text;
+        CHECK_INT(rill_response_text(response, &text), 0);
+        CHECK_STR(rill_response_header(response, "Content-Length"), "5");
+    }
+    CHECK_INT(rill__alloc_count - before, 0);
     rill_session_free(session);
     script_stop(script);
 }
