@@ -99,16 +99,16 @@ static bool expect_host(SSL *ssl, const char *host)
     unsigned char address[16];
     char name[256];
     X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
-    size_t len = strlen(host);
-    if (inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1)
-        return X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1;
-    /* The dot that ends an absolute name is neither in certificates nor in SNI. */
+    /* Neither a zone nor the dot that ends an absolute name is in certificates or in SNI. */
+    size_t len = strchr(host, ':') ? strcspn(host, "%") : strlen(host);
     if (len > 1 && host[len - 1] == '.')
         len--;
     if (len >= sizeof name)
         return false;
     memcpy(name, host, len);
     name[len] = '\0';
+    if (inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1)
+        return X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1;
     /* A name in the subject does not count (RFC 9110, section 4.3.4). */
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
                                                X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);

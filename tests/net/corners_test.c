@@ -19,7 +19,7 @@
 static int with_certificates(rill_task_fn *fn)
 {
     static const struct certificate list[] = {
-        { "good", "DNS:localhost,IP:127.0.0.1", -1, 1, false },
+        { "good", "DNS:localhost,IP:127.0.0.1,IP:::1", -1, 1, false },
         { "localhost", NULL, -1, 1, false }, /* its name stands in the subject only */
     };
     certificates_open();
@@ -190,6 +190,29 @@ static int subject_only(void *arg)
 TEST(a_name_in_the_subject_alone_does_not_count)
 {
     CHECK_INT(with_certificates(subject_only), 0);
+}
+
+static int with_zone(void *arg)
+{
+    (void)arg;
+    rill_auto(rill_listener) listener =
+        rill_listen("::1", 0, .tls = true, .tls_options = shown("good"));
+    if (!listener) {
+        test_skip("there is no IPv6");
+        return 0;
+    }
+    rill_task server = rill_spawn(serve_handshake, listener);
+    rill_auto(rill_stream) stream =
+        rill_connect("::1%lo", rill_listener_port(listener), .tls = true,
+                     .tls_options = { .ca_file = certificates_path("root.pem") });
+    CHECK(stream != NULL);
+    CHECK_STR(rill_last_error()->message, "");
+    return rill_join(server);
+}
+
+TEST(a_zone_is_no_part_of_what_a_certificate_is_for)
+{
+    CHECK_INT(with_certificates(with_zone), 0);
 }
 
 /* ---- TLS: cancellation ---- */
