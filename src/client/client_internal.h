@@ -148,6 +148,9 @@ typedef struct rill__fetch {
     bool body_gone; /* a redirect has made a GET of it */
 } rill__fetch;
 
+/* What was given, and where that is 0 the other; 0 in the result means none. */
+rill_timeout rill__timeout_or(const rill_timeout *given, const rill_timeout *otherwise);
+
 /* Takes in the options and makes the body. Returns 0, RILL_EINVAL, RILL_EJSON or RILL_ENOMEM. */
 int rill__fetch_init(rill__fetch *request, rill_session *session, const rill_fetch_opts *opts);
 void rill__fetch_finish(rill__fetch *request);

@@ -76,12 +76,13 @@ static int make_body(rill__fetch *request, const rill_fetch_opts *opts)
     return 0;
 }
 
+/* Seconds as they are used inside: 0 for none. */
 static double seconds_or(double given, double otherwise)
 {
     return given < 0 ? 0 : given == 0 ? otherwise : given;
 }
 
-static rill_timeout resolve_timeout(const rill_timeout *given, const rill_timeout *otherwise)
+rill_timeout rill__timeout_or(const rill_timeout *given, const rill_timeout *otherwise)
 {
     return (rill_timeout){
         .total = seconds_or(given->total, otherwise->total),
@@ -99,7 +100,7 @@ int rill__fetch_init(rill__fetch *request, rill_session *session, const rill_fet
         .method = rill_str_of(opts->method ? opts->method : "GET"),
         .headers = opts->headers,
         .encoded = rill__buf_make(ENCODED_MAX),
-        .timeout = resolve_timeout(&opts->timeout, &defaults->timeout),
+        .timeout = rill__timeout_or(&opts->timeout, &defaults->timeout),
         .max_redirects = opts->max_redirects ? opts->max_redirects : defaults->max_redirects,
         .follow = !opts->no_redirects && !defaults->no_redirects,
         .decompress = !opts->no_decompress && !defaults->no_decompress,

@@ -10,19 +10,10 @@ static const char automatic_coding[] = "gzip, deflate";
 
 /* ---- options ---- */
 
-/* Seconds as they are used inside: 0 for none. */
-static double seconds_or(double given, double otherwise)
-{
-    return given < 0 ? 0 : given == 0 ? otherwise : given;
-}
-
 static void resolve(rill_session_opts *opts)
 {
-    rill_timeout *timeout = &opts->timeout;
-    timeout->total = seconds_or(timeout->total, 300);
-    timeout->connect = seconds_or(timeout->connect, 0);
-    timeout->sock_connect = seconds_or(timeout->sock_connect, 30);
-    timeout->sock_read = seconds_or(timeout->sock_read, 0);
+    static const rill_timeout defaults = { .total = 300, .sock_connect = 30 };
+    opts->timeout = rill__timeout_or(&opts->timeout, &defaults);
     if (opts->max_redirects == 0)
         opts->max_redirects = 10;
     if (opts->max_body == 0)
