@@ -10,6 +10,7 @@
 #include "options.h"
 #include "save.h"
 #include "urls.h"
+#include "utf8.h"
 
 #include <math.h>
 #include <rill/rill.h>
@@ -111,8 +112,10 @@ static int attempt(struct job *job)
     }
     job->result.timings.total = rill_now() - started;
     job->result.error = (rill_error){ 0 };
-    if (rc < 0)
+    if (rc < 0) {
         job->result.error = *rill_last_error();
+        utf8_clean(job->result.error.message); /* it may quote what the server said */
+    }
     return rc;
 }
 

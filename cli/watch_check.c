@@ -75,7 +75,7 @@ static void take_in(struct watch *watch, struct check *check, const struct check
     if (check_apply(check, result, watch->checks.slow_ms))
         rill_log(check->state == CHECK_DOWN ? RILL_LOG_WARN : RILL_LOG_INFO, "watch",
                  "%s is %s%s%s", check->shown, check_state_name(check->state),
-                 result->ok ? "" : ": ", result->message);
+                 result->ok ? "" : ": ", check->last.message);
     if (watch->feed.readers > 0)
         event_feed_add(&watch->feed, check, checks_dump(check_json(check)));
     if (watch->db)

@@ -106,6 +106,33 @@ class Get(peer.TestCase):
                 if not error["class"].startswith("http_"):
                     self.assertIn(result["url"], error["message"])
 
+    def certificate(self, name, *words):
+        files = [str(self.folder / f"{name}.{kind}") for kind in ("pem", "key")]
+        done = peer.run([peer.need("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes",
+                         "-subj", f"/CN={name}", "-out", files[0], "-keyout", files[1], *words])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return files
+
+    def secure(self, files):
+        server = origin.Origin(files)
+        self.addCleanup(server.close)
+        return f"https://localhost:{server.port}/ok"
+
+    def test_certificates(self):
+        good = self.certificate("localhost", "-days", "1", "-addext", "subjectAltName=DNS:localhost")
+        other = self.certificate("other", "-days", "1", "-addext", "subjectAltName=DNS:other.test")
+        url = self.secure(good)
+        for trusted, asked, name in ((None, url, "tls_untrusted"), (good, url, None),
+                                     (other, self.secure(other), "tls_host")):
+            env = {**os.environ, "SSL_CERT_FILE": trusted[0]} if trusted else None
+            results, _ = self.objects(self.get("-j", "-r0", asked, env=env))
+            error = results[0]["error"]
+            self.assertEqual(error and error["class"], name, error)
+        results, _ = self.objects(self.get("-j", "-r0", url.replace("https", "http")))
+        self.assertFalse(results[0]["ok"])
+        results, _ = self.objects(self.get("-j", "-r0", self.server.url().replace("http", "https")))
+        self.assertEqual(results[0]["error"]["class"], "tls_other")
+
     def test_redirects_are_followed_and_told(self):
         self.server.routes["/from"] = origin.redirect("/ok")
         results, _ = self.objects(self.get("-j", self.server.url("/from")))

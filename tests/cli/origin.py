@@ -9,6 +9,7 @@ A route is a function of the handler; "/ok" answers "hello, page".
 """
 import http.server
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -107,7 +108,8 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 class Origin:
-    def __init__(self):
+    def __init__(self, certificate=None):
+        """With a certificate, the paths of its file and of its key, it speaks https."""
         self.routes = {"/ok": text()}
         self.lock = threading.Lock()
         self.requests = []  # (time, method, path)
@@ -115,6 +117,10 @@ class Origin:
         self.active_by_path = {}
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.origin = self
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, args=[0.05], daemon=True).start()
 

@@ -276,6 +276,17 @@ class Watch(peer.TestCase):
         self.assertEqual((check["failures"], check["history"][:3]), (3, [None] * 3))
         peer.wait_until(lambda: f"{url} is up" in watch.output(), 5)
 
+    def test_a_hostile_reason_does_not_reach_the_terminal(self):
+        def answer(handler):
+            handler.wfile.write(b"HTTP/1.1 500 \xffa\x9b2Jb\xc3\xa4\r\nContent-Length: 0\r\n\r\n")
+
+        self.server.routes["/odd"] = answer
+        url = self.server.url("/odd")
+        watch = self.watch("--every", "200ms", url)
+        message = watch.wait(url, "down")["error"]["message"]
+        self.assertEqual(message, "the server answered 500 ?a?2Jbä")
+        peer.wait_until(lambda: f"{url} is down: {message}" in watch.output(), 5)
+
     def test_a_password_is_shown_nowhere(self):
         url = f"http://me:s3cret@127.0.0.1:{peer.free_port()}/"
         watch = self.watch("--every", "200ms", "--db", self.db, url)
