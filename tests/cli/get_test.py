@@ -119,8 +119,8 @@ class Get(peer.TestCase):
         return f"https://localhost:{server.port}/ok"
 
     def test_certificates(self):
-        good = self.certificate("localhost", "-days", "1", "-addext", "subjectAltName=DNS:localhost")
-        other = self.certificate("other", "-days", "1", "-addext", "subjectAltName=DNS:other.test")
+        good = self.certificate("localhost", "-addext", "subjectAltName=DNS:localhost")
+        other = self.certificate("other", "-addext", "subjectAltName=DNS:other.test")
         url = self.secure(good)
         for trusted, asked, name in ((None, url, "tls_untrusted"), (good, url, None),
                                      (other, self.secure(other), "tls_host")):
