@@ -191,7 +191,7 @@ RILL_API int64_t rill_request_content_length(const rill_request *request);
 /* Reads the whole body; the view lives as long as the request, and ends with a NUL byte.
  * Errors  RILL_EREQUEST_LIMIT over client_max_size (the reply made of it is 413),
  *         RILL_EREQUEST_BODY broken or ended too early, RILL_ETIMEDOUT too slow.
- * Cancel  the rest of the body is lost; the connection closes after the reply. */
+ * Cancel  nothing is lost: it can be read on. */
 RILL_AWAITS RILL_API int rill_request_body(rill_request *request, rill_str *ret_body);
 /* The body as JSON, to be released with json_decref; RILL_EJSON (a child of nothing: the reply made
  * of it is 400) says line and column. */

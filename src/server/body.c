@@ -57,10 +57,7 @@ static int wait_for_input(rill_request *request)
     int rc = rill__waitq_wait(&request->input_waiters, "request body");
     rill__deadline_set(connection, RILL__READ_DEADLINE, RILL__NEVER);
     charge_wait(request, began);
-    if (rc < 0) {
-        request->keep_alive = false;
-        return rc;
-    }
+    RILL__TRY(rc);
     if (request->body_late)
         return body_fails(request, RILL_ETIMEDOUT, "it came too slowly");
     return 0;
@@ -95,9 +92,8 @@ static int more_input(rill_request *request)
 }
 
 /* A client that sends as fast as it is read must not keep all others waiting. */
-static int let_others_run(rill_request *request, size_t len)
+static int let_others_run(rill_request *request)
 {
-    request->body_run += len;
     if (request->body_run < BYTES_PER_TURN)
         return 0;
     request->body_run = 0;
@@ -106,6 +102,7 @@ static int let_others_run(rill_request *request, size_t len)
 
 int rill__body_next(rill_request *request, rill_str *ret_piece)
 {
+    RILL__TRY(let_others_run(request)); /* here, where a cancellation loses nothing */
     while (request->body_error == 0) {
         size_t consumed;
         enum rill__h1_step step =
@@ -115,7 +112,7 @@ int rill__body_next(rill_request *request, rill_str *ret_piece)
         switch (step) {
         case RILL__H1_DATA:
             request->continued = true;
-            RILL__TRY(let_others_run(request, ret_piece->len));
+            request->body_run += ret_piece->len;
             return 1;
         case RILL__H1_END:
             return 0;
@@ -167,7 +164,8 @@ static int read_whole(rill_request *request)
 {
     uint64_t max = max_size(request);
     rill__buf *whole = &request->whole;
-    *whole = rill__buf_make((size_t)max);
+    if (whole->max == 0) /* else it was begun, and cancelled in the middle */
+        *whole = rill__buf_make((size_t)max);
     if (request->head.has_length && request->head.content_length > max)
         return too_large(request);
     /* What was announced is only believed within reason. */

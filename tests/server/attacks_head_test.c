@@ -340,11 +340,11 @@ static void client_13(int port)
     long before = resident_kib();
     for (int i = 0; i < 20; i++)
         CHECK_INT(big_head(port, 1, 120, 9000), 431);
-#ifndef __SANITIZE_ADDRESS__ /* which keeps what is freed, the client's part too */
-    CHECK(resident_kib() - before < 4096);
-#else
-    (void)before;
+    bool exempt = getenv("RILL_TEST_SLOW") != NULL; /* by tools that keep what is freed */
+#ifdef __SANITIZE_ADDRESS__
+    exempt = true;
 #endif
+    CHECK(exempt || resident_kib() - before < 4096);
 }
 
 TEST(attack_13_large_heads)

@@ -145,6 +145,27 @@ TEST(large_bodies)
     serve(client_large_bodies);
 }
 
+static void client_impatient(int port)
+{
+    int fd = raw_connect(port);
+    raw_puts(fd, "POST /impatient HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\n");
+    for (int i = 0; i < 10; i++) {
+        raw_pause(0.02);
+        raw_send(fd, &"0123456789"[i], 1);
+    }
+    raw_puts(fd, GET_ROOT);
+    char *reply = raw_read(fd, "World!", 2);
+    CHECK_CONTAINS(reply, "0123456789 after many");
+    CHECK_CONTAINS(reply, "Hello, World!");
+    free(reply);
+    close(fd);
+}
+
+TEST(cancelled_reads_lose_nothing)
+{
+    serve(client_impatient);
+}
+
 TEST(bodies)
 {
     serve(client_bodies);

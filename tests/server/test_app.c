@@ -87,6 +87,23 @@ static int json(rill_request *request)
     return rc;
 }
 
+/* Is impatient a few times while it reads. */
+static int impatient(rill_request *request)
+{
+    rill_str body;
+    int rc, tries = 0;
+    do {
+        rill_scope scope;
+        rill_scope_begin(&scope, .timeout = 0.03);
+        rc = rill_request_body(request, &body);
+        rc = rill_scope_end(&scope, rc);
+        tries++;
+    } while (rc == RILL_ETIMEDOUT && tries < 100);
+    if (rc < 0)
+        return rc;
+    return rill_reply_text(request, 200, "%s after %s", body.ptr, tries > 1 ? "many" : "one");
+}
+
 /* Replies at once, and never reads the body. */
 static int early(rill_request *request)
 {
@@ -203,6 +220,7 @@ rill_app *test_app_new(void)
     rill_app_post(app, "/small", echo, .client_max_size = 10);
     rill_app_post(app, "/count", count);
     rill_app_post(app, "/json", json);
+    rill_app_post(app, "/impatient", impatient);
     rill_app_post(app, "/early", early);
     rill_app_get(app, "/slow", slow);
     rill_app_post(app, "/slow", slow);
