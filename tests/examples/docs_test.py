@@ -93,8 +93,11 @@ class Docs(peer.TestCase):
             self.compile("gcc", "misspelt", code)
 
     def test_a_program_outside_the_tree_runs(self):
-        code = ('#include <rill/rill.h>\n#include <stdio.h>\n'
-                'static int run(void *arg) { (void)arg; puts(rill_version()); return 7; }\n'
+        code = ('#include <jansson.h>\n#include <rill/rill.h>\n#include <stdio.h>\n'
+                'static int run(void *arg)\n{\n    (void)arg;\n    puts(rill_version());\n'
+                '    json_t *seven = json_integer(7);\n'
+                '    int status = (int)json_integer_value(seven);\n'
+                '    json_decref(seven);\n    return status;\n}\n'
                 'int main(void) { return rill_run(run, NULL); }\n')
         self.compile("gcc", "consumer", code)
         library = next(self.root.glob("dest/**/librill.so")).parent
