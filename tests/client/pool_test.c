@@ -139,13 +139,13 @@ IN_LOOP(idle_connections_are_closed_after_keepalive_timeout)
 {
     struct step steps[] = { { .reply = OK(2, "ok") } };
     struct script *script = script_start(steps, 1);
-    rill_session *session = rill_session_new(.keepalive_timeout = 0.05);
+    rill_session *session = rill_session_new(.keepalive_timeout = 0.3);
     CHECK_INT(get(session, script->url), 200);
     rill_sleep(0.01);
     CHECK_INT(script->open, 1);
     CHECK_INT(get(session, script->url), 200);
     CHECK_INT(script->connections, 1);
-    rill_sleep(0.2);
+    rill_sleep(0.6);
     CHECK_INT(script->open, 0);
     CHECK_INT(get(session, script->url), 200);
     CHECK_INT(script->connections, 2);
@@ -302,7 +302,7 @@ IN_LOOP(the_limit_counts_all_hosts)
 
 IN_LOOP(the_limit_per_host_leaves_other_hosts_alone)
 {
-    struct step slow[] = { { .reply = OK(2, "ok"), .delay = 0.01 } };
+    struct step slow[] = { { .reply = OK(2, "ok"), .delay = 0.1 } };
     struct step fast[] = { { .reply = OK(2, "ok") } };
     struct script *a = script_start(slow, 1), *b = script_start(fast, 1);
     rill_session *session = rill_session_new(.limit_per_host = 2);
@@ -348,7 +348,7 @@ static int wait_and_fetch(void *arg)
 
 IN_LOOP(a_cancelled_waiter_passes_its_place_on)
 {
-    struct step steps[] = { { .reply = OK(2, "ok"), .delay = 0.05 }, { .reply = OK(2, "ok") } };
+    struct step steps[] = { { .reply = OK(2, "ok"), .delay = 0.2 }, { .reply = OK(2, "ok") } };
     struct script *script = script_start(steps, 2);
     rill_session *session = rill_session_new(.limit = 1);
     struct waiting waiting[3];
@@ -375,13 +375,13 @@ IN_LOOP(the_most_recently_used_connection_is_taken_first)
 {
     struct step steps[] = { { .reply = OK(2, "ok"), .delay = 0.01 } };
     struct script *script = script_start(steps, 1);
-    rill_session *session = rill_session_new(.keepalive_timeout = 0.1);
+    rill_session *session = rill_session_new(.keepalive_timeout = 0.4);
     struct waiting both[] = { { session, script->url, 0 }, { session, script->url, 0 } };
     CHECK_INT(rill_gather(both, 2, wait_and_fetch), 0);
     CHECK_INT(script->open, 2);
     for (int i = 0; i < 8; i++) {
         CHECK_INT(get(session, script->url), 200);
-        rill_sleep(0.02);
+        rill_sleep(0.08);
     }
     CHECK_INT(script->open, 1); /* the other one was left alone, and has grown old */
     CHECK_INT(script->connections, 2);
@@ -391,7 +391,7 @@ IN_LOOP(the_most_recently_used_connection_is_taken_first)
 
 IN_LOOP(a_waiter_for_both_limits_gives_both_places_back)
 {
-    struct step slow[] = { { .reply = OK(2, "ok"), .delay = 0.05 } };
+    struct step slow[] = { { .reply = OK(2, "ok"), .delay = 0.3 } };
     struct step fast[] = { { .reply = OK(2, "ok") } };
     struct script *a = script_start(slow, 1), *b = script_start(fast, 1);
     rill_session *session = rill_session_new(.limit = 1, .limit_per_host = 1, .timeout.total = 2);
@@ -430,7 +430,7 @@ IN_LOOP(a_cancelled_fetch_closes_its_connection_and_frees_its_place)
 
 IN_LOOP(freeing_the_session_sends_waiters_away)
 {
-    struct step steps[] = { { .reply = OK(2, "ok"), .delay = 0.05 } };
+    struct step steps[] = { { .reply = OK(2, "ok"), .delay = 0.3 } };
     struct script *script = script_start(steps, 1);
     for (int per_host = 0; per_host < 2; per_host++) {
         rill_session *session =

@@ -36,13 +36,13 @@ IN_LOOP(total_while_reading_the_body)
     struct script *script = script_start(half, 1);
     rill_auto(rill_session) session = rill_session_new();
     double before = rill_now();
-    rill_auto(rill_response) response = rill_get(session, script->url, .timeout.total = 0.1);
+    rill_auto(rill_response) response = rill_get(session, script->url, .timeout.total = 0.4);
     REQUIRE(response);
-    rill_sleep(0.06); /* that counts too */
+    rill_sleep(0.2); /* that counts too */
     rill_str text;
     CHECK_INT(rill_response_text(response, &text), RILL_ETOTAL_TIMEOUT);
-    check_error(RILL_ETOTAL_TIMEOUT, ": reading the body: not done within 0.1 s");
-    CHECK(rill_now() - before >= 0.1 && rill_now() - before < 1);
+    check_error(RILL_ETOTAL_TIMEOUT, ": reading the body: not done within 0.4 s");
+    CHECK(rill_now() - before >= 0.4 && rill_now() - before < 1);
     CHECK_INT(rill_last_error()->status, 200);
     rill_sleep(0.01);
     CHECK_INT(script->open, 0);
@@ -53,9 +53,9 @@ IN_LOOP(total_over_before_the_body_is_asked_for)
 {
     struct script *script = script_start(half, 1);
     rill_auto(rill_session) session = rill_session_new();
-    rill_auto(rill_response) response = rill_get(session, script->url, .timeout.total = 0.02);
+    rill_auto(rill_response) response = rill_get(session, script->url, .timeout.total = 0.2);
     REQUIRE(response);
-    rill_sleep(0.05);
+    rill_sleep(0.3);
     rill_str text;
     CHECK_INT(rill_response_text(response, &text), RILL_ETOTAL_TIMEOUT);
     script_stop(script);
@@ -64,13 +64,13 @@ IN_LOOP(total_over_before_the_body_is_asked_for)
 IN_LOOP(total_covers_all_redirects)
 {
     struct step steps[] = {
-        { .reply = "HTTP/1.1 302 Go\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", .delay = 0.04 }
+        { .reply = "HTTP/1.1 302 Go\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", .delay = 0.1 }
     };
     struct script *script = script_start(steps, 1);
-    rill_auto(rill_session) session = rill_session_new(.timeout.total = 0.1);
+    rill_auto(rill_session) session = rill_session_new(.timeout.total = 0.25);
     CHECK(!rill_get(session, script->url));
-    check_error(RILL_ETOTAL_TIMEOUT, "not done within 0.1 s");
-    CHECK_INT(script->request_count, 3);
+    check_error(RILL_ETOTAL_TIMEOUT, "not done within 0.25 s");
+    CHECK(script->request_count == 2 || script->request_count == 3);
     script_stop(script);
 }
 
@@ -137,11 +137,11 @@ IN_LOOP(sock_read_limits_each_silence)
 IN_LOOP(sock_read_is_not_for_the_whole)
 {
     struct step steps[] = { { .reply = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\na",
-                              .delay = 0.04 },
-                            { .reply = "b", .unasked = true, .delay = 0.04 },
-                            { .reply = "cd", .unasked = true, .delay = 0.04 } };
+                              .delay = 0.15 },
+                            { .reply = "b", .unasked = true, .delay = 0.15 },
+                            { .reply = "cd", .unasked = true, .delay = 0.15 } };
     struct script *script = script_start(steps, 3);
-    rill_auto(rill_session) session = rill_session_new(.timeout.sock_read = 0.09);
+    rill_auto(rill_session) session = rill_session_new(.timeout.sock_read = 0.4);
     rill_auto(rill_response) response = rill_get(session, script->url);
     REQUIRE(response);
     rill_str text;
@@ -184,7 +184,7 @@ IN_LOOP(an_outer_deadline_stays_the_callers)
 IN_LOOP(a_cancelled_body_can_be_read_on)
 {
     struct step steps[] = { { .reply = HALF },
-                            { .reply = "world", .unasked = true, .delay = 0.1 } };
+                            { .reply = "world", .unasked = true, .delay = 0.3 } };
     struct script *script = script_start(steps, 2);
     rill_session *session = rill_session_new();
     rill_response *response = rill_get(session, script->url);
