@@ -48,11 +48,16 @@ static void log_failure(rill_request *request, const char *what)
              rill_request_target(request), what);
 }
 
+static const char *message_of(int code)
+{
+    const rill_error *error = rill_last_error();
+    return error->code == code ? error->message : rill_code_text(code);
+}
+
 /* The client is told of what it did itself, and nothing of what went wrong in here. */
 static void reply_failure(rill_request *request, int code)
 {
-    const rill_error *error = rill_last_error();
-    const char *message = error->code == code ? error->message : rill_code_text(code);
+    const char *message = message_of(code);
     int status = status_of(request, code);
     if (status >= 500 && code != RILL_ECANCELED)
         log_failure(request, message);
@@ -62,6 +67,11 @@ static void reply_failure(rill_request *request, int code)
     request->reply.headers = (rill_headers){ .arena = &request->arena };
     rill__reply_whole(request, status, "text/plain; charset=utf-8",
                       (rill_str){ text, (size_t)len });
+}
+
+static bool client_left(int rc)
+{
+    return rc == RILL_ECANCELED || rc == RILL_ERESET;
 }
 
 static void conclude(rill_request *request, int rc)
@@ -74,8 +84,8 @@ static void conclude(rill_request *request, int rc)
         reply_failure(request, rc);
     else if (!reply->ended && rc >= 0)
         rill_reply_end(request);
-    else if (!reply->ended)
-        request->cut = true;
+    else if (!reply->ended && !reply->reported && !client_left(rc))
+        log_failure(request, message_of(rc));
     if (!reply->ended || request->output.queued.failed)
         request->cut = true;
 }

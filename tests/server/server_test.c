@@ -283,6 +283,31 @@ TEST(access_log)
     CHECK(!strstr(logged, "\"\\\x80"));
 }
 
+static int fail_halfway(rill_request *request)
+{
+    rill_reply_begin(request, 200);
+    rill_reply_write(request, "half", 4);
+    return rill_fail(RILL_EFAILED, "the source ran dry");
+}
+
+static void client_of_half(int port)
+{
+    char *reply = raw_talk(port, REQUEST("GET /halfway"));
+    CHECK_CONTAINS(reply, "half");
+    CHECK(!strstr(reply, "\r\n0\r\n"));
+    free(reply);
+}
+
+TEST(failures_after_the_reply_began_are_logged)
+{
+    rill_app *app = test_app_new();
+    rill_app_get(app, "/halfway", fail_halfway);
+    rill_log_to(keep_log, NULL);
+    serve_with(app, &(const struct serving){ .client = client_of_half });
+    rill_log_to(NULL, NULL);
+    CHECK_CONTAINS(logged, "server: GET /halfway: the source ran dry");
+}
+
 /* ---- the life of an application ---- */
 
 static char events[500];
