@@ -69,15 +69,21 @@ void watch_trouble(struct watch *watch, char place[320], const char *source, con
         event_feed_add(&watch->feed, NULL, checks_dump(checks_trouble_json(&watch->checks)));
 }
 
+/* The text does not count what is lost: it would be another one each second, and be logged so. */
 static void store_trouble(struct watch *watch, const char *trouble)
 {
     char text[320] = "";
-    if (*trouble && watch->to_store.dropped)
-        snprintf(text, sizeof text, "history is not being written, %zu results were lost: %.200s",
-                 watch->to_store.dropped, trouble);
-    else if (*trouble)
-        snprintf(text, sizeof text, "history is not being written: %.250s", trouble);
+    if (*trouble)
+        snprintf(text, sizeof text, "history is not being written%s: %.250s",
+                 watch->to_store.dropped ? ", and results are lost" : "", trouble);
     watch_trouble(watch, watch->store_trouble, "store", text);
+}
+
+static void tell_loss(struct watch *watch)
+{
+    if (watch->to_store.dropped)
+        rill_log(RILL_LOG_WARN, "store", "%zu results were lost", watch->to_store.dropped);
+    watch->to_store.dropped = 0;
 }
 
 /* ---- the history; functions ending in _now run on a worker thread ---- */
@@ -142,7 +148,7 @@ static int add_batch(struct watch *watch, size_t count)
         return RILL_EFAILED;
     size_t gone = watch->to_store.dropped - dropped_before; /* dropped while the thread worked */
     result_queue_drop(&watch->to_store, count > gone ? count - gone : 0);
-    watch->to_store.dropped = 0;
+    tell_loss(watch);
     return 0;
 }
 

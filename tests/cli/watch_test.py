@@ -221,8 +221,9 @@ class Watch(peer.TestCase):
         watch = self.watch("--every", "200ms", self.server.url("/some"))
         watch.wait_checks(self.server.url("/some"), 25, 15)
         times = self.server.times("/some")
-        off = [(when - times[0]) - 0.2 * round((when - times[0]) / 0.2) for when in times]
-        self.assertLess(abs(sum(off[-5:]) / 5 - sum(off[:5]) / 5), 0.03 * peer.SLOW, off)
+        # Most stand near a multiple of the period; with drift 3 in 10 would, by chance.
+        off = [abs(when - times[0] - 0.2 * round((when - times[0]) / 0.2)) for when in times]
+        self.assertGreater(sum(distance < 0.03 for distance in off), 0.6 * len(off), off)
         self.assertLessEqual(len(times), (times[-1] - times[0]) / 0.2 + 2)
 
     @peer.within(60)
@@ -372,6 +373,22 @@ class Watch(peer.TestCase):
         with sqlite3.connect(self.db) as db:  # nothing was lost meanwhile
             self.assertGreaterEqual(db.execute("SELECT count(*) FROM results").fetchone()[0], count)
         db.close()
+
+    @peer.within(90)
+    def test_a_database_that_is_locked_for_long(self):
+        urls = [self.server.url(f"/ok?{i}") for i in range(100)]
+        watch = self.watch("--every", "50ms", "--db", self.db, *urls)
+        watch.wait_checks(urls[0], 2)
+        peer.wait_until(pathlib.Path(self.db).exists)
+        lock = self.lock()
+        watch.wait_trouble("results are lost", 60)
+        self.goes_on(watch, urls[0])
+        time.sleep(2.5)
+        lock.close()
+        watch.wait_trouble(None)
+        said = watch.output()
+        self.assertEqual(said.count("history is not being written"), 2)
+        self.assertRegex(said, r"rill store: \d+ results were lost")
 
     @peer.within(60)
     def test_a_database_that_is_locked_from_the_start(self):
