@@ -20,7 +20,25 @@ struct rill_url {
     char text[];
 };
 
-/* Fails with the URL and the reason; a long URL is cut, and its control characters are masked. */
+/* Masks the password of "scheme://user:password@host", however little of it is a URL. Where the
+ * text was cut, what could be one is masked too. */
+static void mask_password(char *text, bool cut)
+{
+    char *authority = strstr(text, "//");
+    authority = authority ? authority + 2 : text;
+    char *colon = strchr(authority, ':');
+    size_t len = strcspn(authority, "/?#\\");
+    if (!colon || colon >= authority + len)
+        return;
+    char *at = memrchr(colon, '@', (size_t)(authority + len - colon));
+    if (!at && cut && !authority[len])
+        at = authority + len;
+    if (at)
+        memset(colon + 1, '*', (size_t)(at - colon - 1));
+}
+
+/* Fails with the URL and the reason; a long URL is cut, its control characters and its password are
+ * masked. */
 static int refuse(int code, rill_str text, const char *reason)
 {
     char shown[SHOWN_MAX + 1];
@@ -30,6 +48,7 @@ static int refuse(int code, rill_str text, const char *reason)
         shown[i] = (char)(c < 0x20 || c == 0x7f ? '?' : c);
     }
     shown[len] = '\0';
+    mask_password(shown, len < text.len);
     return rill__fail(code, "invalid URL \"%s%s\": %s", shown, len < text.len ? "..." : "", reason);
 }
 

@@ -207,6 +207,10 @@ TEST(a_refusal_says_what_and_where)
     check_refused("/path", RILL_EURL, "invalid URL \"/path\": it has no scheme, such as https://");
     check_refused("example.com:80", RILL_EURL_SCHEME,
                   "invalid URL \"example.com:80\": the scheme is not http, https, ws or wss");
+    check_refused("http://u:secret@h:x/p@q", RILL_EURL,
+                  "invalid URL \"http://u:******@h:x/p@q\": the port is not a number");
+    check_refused("u:secret@h", RILL_EURL_SCHEME,
+                  "invalid URL \"u:******@h\": the scheme is not http, https, ws or wss");
     check_refused("http:///", RILL_EURL, "invalid URL \"http:///\": the host is empty");
     check_refused("http://u@/", RILL_EURL, "invalid URL \"http://u@/\": the host is empty");
     check_refused("http://:80/", RILL_EURL, "invalid URL \"http://:80/\": the host is empty");
