@@ -1,4 +1,27 @@
-/* What `rill get` says: a line or a JSON object a URL, the sum, and progress on a terminal. */
+/*
+ * What `rill get` says: a line or a JSON object a URL, the sum, and progress on a terminal.
+ *
+ * The lines of --json, in the order in which the URLs were done:
+ *
+ *     {
+ *       "v": 1, "t": "result",         schema version, kind of line
+ *       "i": 0,                        the URL's place among those given
+ *       "url": "http://…",             as given, with the scheme that was put in front
+ *       "final_url": "http://…",       after redirects, or null when no answer came
+ *       "ok": true,                    whole, with a status below 400
+ *       "attempts": 1,                 how often it was tried; what follows is of the last time
+ *       "status": 200,                 or null when no answer came
+ *       "bytes": 512,                  of the body, decoded
+ *       "file": "out/1.html",          where the body was saved, or null
+ *       "redirects": 0,
+ *       "time_ms": { "queue": 0.0, "connect": 0.4, "wait": 1.7, "total": 2.2 },
+ *       "error": null                  or { "class": "connect_refused", "code": "RILL_EREFUSED",
+ *                                      "message": "GET …: connect …: connection refused" }
+ *     }
+ *     { "v": 1, "t": "summary", "urls": 2, "ok": 1, "failed": 1, "bytes": 512, "time_ms": 12.3 }
+ *
+ * The summary is the last line. After an interruption "ok" and "failed" count what was done.
+ */
 #ifndef RILL_CLI_GET_REPORT_H
 #define RILL_CLI_GET_REPORT_H
 

@@ -156,6 +156,18 @@ static int serve_and_watch(struct command *command, rill_app *app)
     return rc;
 }
 
+/* A URL that is none is told now; a redis that is absent may come yet. */
+static int try_redis(struct watch *watch)
+{
+    if (!watch->redis_url)
+        return 0;
+    watch->redis = rill_redis_connect(watch->redis_url, .connect_timeout = 1, .timeout = 2);
+    if (watch->redis || !rill_error_is(rill_last_error(), RILL_EURL))
+        return 0;
+    fprintf(stderr, "rill watch: --redis: %s\n", rill_last_error()->message);
+    return EXIT_USAGE;
+}
+
 static int run(void *arg)
 {
     struct command *command = arg;
@@ -177,7 +189,9 @@ static int run(void *arg)
     rill_event_init(&watch->loaded);
     watch_routes(app, watch, command->urls.count == 0);
     rill_app_on_shutdown(app, on_shutdown);
-    int rc = serve_and_watch(command, app);
+    int rc = try_redis(watch);
+    if (rc == 0)
+        rc = serve_and_watch(command, app);
     rill_redis_free(watch->redis);
     return rc == RILL_ECANCELED ? 0 : rc; /* asked to stop, and stopped in good order */
 }

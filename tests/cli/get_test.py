@@ -358,7 +358,7 @@ class Get(peer.TestCase):
 
     def test_interrupted(self):
         self.server.routes["/late"] = origin.slow(20)
-        with subprocess.Popen([peer.build_path("rill"), "get", "-o", "{n}",
+        with subprocess.Popen([peer.build_path("rill"), "get", "-j", "-o", "{n}",
                                self.server.url("/late"), self.server.url()], cwd=self.folder,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             peer.wait_until(lambda: (self.folder / "2").exists() and self.server.count("/late"))
@@ -367,7 +367,9 @@ class Get(peer.TestCase):
             out, _ = process.communicate(timeout=10 * peer.SLOW)
         self.assertEqual(process.returncode, 130)
         self.assertLess(time.monotonic() - start, 2 * peer.SLOW)
-        self.assertIn("-> 2", out)
+        result, summary = map(json.loads, out.splitlines())
+        self.assertEqual((result["i"], result["file"]), (1, "2"))
+        self.assertEqual((summary["urls"], summary["ok"], summary["failed"]), (2, 1, 0))
         self.assertEqual([entry.name for entry in self.folder.iterdir()], ["2"])
 
     def test_few_descriptors(self):
