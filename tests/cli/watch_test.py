@@ -516,7 +516,8 @@ class Watch(peer.TestCase):
     def test_wrong_command_lines_are_named(self):
         for words, named in ((["--evry", "5s"], "--evry"), (["--every", "5x"], '"5x"'),
                              (["--listen", "nowhere"], "--listen"), (["http://[::1"], "[::1"),
-                             (["ftp://x/"], "ftp"), (["--timeout", "0"], "--timeout")):
+                             (["ftp://x/"], "ftp"), (["--timeout", "0"], "--timeout"),
+                             (["--redis", "bogus", "--no-db"], "--redis")):
             with self.subTest(words):
                 done = self.run_watch(*words)
                 self.assertEqual(done.returncode, 2, done.stderr)
