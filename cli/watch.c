@@ -8,7 +8,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ENDPOINTS_MAX 10000u
@@ -28,13 +27,6 @@ struct command {
 
 static const char *const demo_names[] = { "fine", "slow", "flaky", "down" };
 #define DEMO_COUNT (sizeof demo_names / sizeof demo_names[0])
-
-static int64_t wall_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static int no_memory(void)
 {
@@ -182,7 +174,7 @@ static int run(void *arg)
     watch->session = session;
     watch->checks.every = watch->every = command->every;
     watch->checks.slow_ms = command->slow * 1e3;
-    watch->checks.started_ms = wall_ms();
+    watch->checks.started_ms = watch_wall_ms();
     watch->timeout = command->timeout;
     watch->redis_url = command->redis;
     event_feed_init(&watch->feed);

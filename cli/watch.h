@@ -83,6 +83,8 @@ struct watched {
     double delay;
 };
 int watch_endpoint(void *watched);
+/* Milliseconds since 1970, as results and pages give times. */
+int64_t watch_wall_ms(void);
 
 /* watch_keep.c. Called every second; the argument is the watch. */
 int watch_store_flush(void *watch);

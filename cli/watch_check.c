@@ -9,7 +9,7 @@
 /* A body is read to be timed, not to be kept; one that never ends is ended by the timeout. */
 #define BODY_PIECE ((size_t)16 << 10)
 
-static int64_t wall_ms(void)
+int64_t watch_wall_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
@@ -53,7 +53,7 @@ static int check_once(const struct watch *watch, const struct check *check,
 {
     double started = rill_now();
     double waited = 0;
-    *result = (struct check_result){ .time_ms = wall_ms() };
+    *result = (struct check_result){ .time_ms = watch_wall_ms() };
     rill_auto(rill_response) response =
         rill_get(watch->session, check->url, .timeout.total = watch->timeout);
     int rc = response ? 0 : rill_errcode();

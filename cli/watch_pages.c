@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* A comment so often, that proxies and browsers see that the stream lives. */
 #define HEARTBEAT_SECONDS 15.0
@@ -14,13 +13,6 @@
 static struct watch *watch_of(const rill_request *request)
 {
     return rill_app_data(rill_request_app(request));
-}
-
-static int64_t wall_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* ---- events ---- */
@@ -93,7 +85,7 @@ static int api_checks(rill_request *request)
     int rc = rill_event_wait(&watch_of(request)->loaded);
     if (rc < 0)
         return rc;
-    char *text = checks_dump(checks_json(&watch_of(request)->checks, wall_ms()));
+    char *text = checks_dump(checks_json(&watch_of(request)->checks, watch_wall_ms()));
     return reply_owned(request, "application/json", text, text ? strlen(text) : 0);
 }
 

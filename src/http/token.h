@@ -68,11 +68,6 @@ size_t rill__value_bad(rill_str text);
 /* The same for what holds visible ASCII only: a request target. */
 size_t rill__visible_bad(rill_str text);
 
-static inline bool rill__is_token(rill_str text)
-{
-    return text.len > 0 && rill__token_bad(text) == text.len;
-}
-
 /* The text without white space (SP, HTAB) around it. */
 rill_str rill__trim(rill_str text);
 
