@@ -43,6 +43,9 @@ RILL_BEGIN_DECLS
     X(RILL_EJSON, -2014, 0, 0, "not valid JSON")                                                   \
     X(RILL_EOS, -2015, 0, 0, "the operating system refused")                                       \
     X(RILL_ELISTEN, -2016, RILL_EOS, 0, "cannot listen")                                           \
+    X(RILL_EAGAIN, -2017, 0, 0, "it would have to wait")                                           \
+    X(RILL_EBROKEN, -2018, 0, 0, "the barrier is broken")                                          \
+    X(RILL_EEXIT, -2019, 0, 0, "the program failed")                                               \
     /* the client: any error of the side that connects */                                          \
     X(RILL_ECLIENT, -2100, 0, 0, "client error")                                                   \
     X(RILL_ECONNECTION, -2101, RILL_ECLIENT, 0, "connection error")                                \
