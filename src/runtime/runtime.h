@@ -61,6 +61,25 @@ RILL_AWAITS void rill__end_children(void);
 
 /* ---- queues of waiting tasks: first come, first served ---- */
 
+struct rill__waiter;
+
+/* Several waits of which one happens: what a select has in common with the queues. */
+typedef struct rill__choice {
+    struct rill__waiter *winner; /* NULL until it is decided */
+    /* Takes the other waiters off where they stand, before the task is woken. */
+    void (*decided)(struct rill__choice *choice);
+} rill__choice;
+
+/* A place in a queue, on the stack of whoever waits. A task that waits for one thing has one, a
+ * select has one for each case. What stands in a queue is live: it can be given something. */
+typedef struct rill__waiter {
+    rill__list link;
+    struct rill__task *task;
+    rill__choice *choice; /* NULL: it waits for this alone */
+    void *slot; /* the queue's matter: where to put what it waits for, how much it wants */
+    int result; /* what it was given, once it is finished */
+} rill__waiter;
+
 typedef struct rill__waitq {
     rill__list waiters;
 } rill__waitq;
@@ -69,10 +88,18 @@ void rill__waitq_init(rill__waitq *queue);
 /* Waits until one of the wakes below reaches this task. Returns 0 or RILL_ECANCELED; a wake that
  * came before the cancellation took hold is delivered, so none is lost. */
 RILL_AWAITS int rill__waitq_wait(rill__waitq *queue, const char *what);
+/* The same for who is to be given something: `slot` is for the giver to see. Returns the result
+ * that the giver chose (whose error, if it is negative, the caller makes), or RILL_ECANCELED. */
+RILL_AWAITS int rill__waitq_wait_for(rill__waitq *queue, const char *what, void *slot);
 /* Wakes the task that has waited longest. Returns false when none waits. */
 bool rill__waitq_wake_one(rill__waitq *queue);
 void rill__waitq_wake_all(rill__waitq *queue);
 bool rill__waitq_empty(const rill__waitq *queue);
+
+/* Hand over by transfer: look at who has waited longest (NULL: nobody), change the state in its
+ * name, then finish its wait with a result. From then on no cancellation takes it back. */
+rill__waiter *rill__waitq_first(const rill__waitq *queue);
+void rill__waiter_finish(rill__waiter *waiter, int result);
 
 /* ---- the loop ---- */
 

@@ -4,11 +4,6 @@
  */
 #include "runtime/runtime_internal.h"
 
-struct waiter {
-    rill__list link;
-    rill__task *task;
-};
-
 void rill__waitq_init(rill__waitq *queue)
 {
     rill__list_init(&queue->waiters);
@@ -16,25 +11,48 @@ void rill__waitq_init(rill__waitq *queue)
 
 static rill__abort abort_wait(void *arg)
 {
-    struct waiter *waiter = arg;
+    rill__waiter *waiter = arg;
     rill__list_remove(&waiter->link);
     return RILL__ABORTED;
 }
 
+int rill__waitq_wait_for(rill__waitq *queue, const char *what, void *slot)
+{
+    rill__waiter waiter = { .task = rill__current(), .slot = slot };
+    rill__list_append(&queue->waiters, &waiter.link);
+    int rc = rill__park(what, abort_wait, &waiter);
+    return rc < 0 ? rc : waiter.result;
+}
+
 int rill__waitq_wait(rill__waitq *queue, const char *what)
 {
-    struct waiter waiter = { .task = rill__current() };
-    rill__list_append(&queue->waiters, &waiter.link);
-    return rill__park(what, abort_wait, &waiter);
+    return rill__waitq_wait_for(queue, what, NULL);
+}
+
+rill__waiter *rill__waitq_first(const rill__waitq *queue)
+{
+    rill__list *node = queue->waiters.next;
+    return node == &queue->waiters ? NULL : rill__container(node, rill__waiter, link);
+}
+
+void rill__waiter_finish(rill__waiter *waiter, int result)
+{
+    rill__choice *choice = waiter->choice;
+    rill__list_remove(&waiter->link);
+    waiter->result = result;
+    if (choice) {
+        choice->winner = waiter;
+        choice->decided(choice);
+    }
+    rill__wake(waiter->task);
 }
 
 bool rill__waitq_wake_one(rill__waitq *queue)
 {
-    rill__list *node = rill__list_pop(&queue->waiters);
-    if (!node)
-        return false;
-    rill__wake(rill__container(node, struct waiter, link)->task);
-    return true;
+    rill__waiter *first = rill__waitq_first(queue);
+    if (first)
+        rill__waiter_finish(first, 0);
+    return first != NULL;
 }
 
 void rill__waitq_wake_all(rill__waitq *queue)
