@@ -11,6 +11,10 @@
  * connection that only waits holds none.
  *
  * One operation may be under way per handle and direction; a second gets -EBUSY.
+ *
+ * Whatever else comes from outside comes from the driver too: names, the clocks, randomness,
+ * threads for what blocks. So what stands above runs unchanged on one that has no kernel under it:
+ * a descriptor is then a number that means something to the driver alone.
  */
 #ifndef RILL_SRC_IO_DRIVER_H
 #define RILL_SRC_IO_DRIVER_H
@@ -82,12 +86,56 @@ enum {
                                      read is not the last */
 };
 
+typedef enum rill__option {
+    RILL__OPTION_REUSE_ADDRESS,
+    RILL__OPTION_REUSE_PORT,
+    RILL__OPTION_NODELAY, /* of a listener: the connections inherit it */
+    RILL__OPTION_V6_ONLY,
+    RILL__OPTION_RESET_ON_CLOSE, /* closing drops what was not sent, and tells the peer */
+    RILL__OPTION_KEEPALIVE,
+    RILL__OPTION_KEEPALIVE_IDLE,     /* seconds */
+    RILL__OPTION_KEEPALIVE_INTERVAL, /* seconds */
+    RILL__OPTION_KEEPALIVE_COUNT,
+} rill__option;
+
+/* The file that binding a unix socket has made, so that only it is removed. Zeroed: none. */
+typedef struct rill__bound {
+    uint64_t device, inode;
+    char path[108];
+} rill__bound;
+
+/* So many addresses of a name are used; the rest are not looked at. */
+#define RILL__ADDRESSES_MAX 16
+
+/* What a driver knows of a name. */
+typedef struct rill__names {
+    int status; /* 0; -ENOENT: no such name; -ETIMEDOUT: no answer; -EIO: the name server failed */
+    uint64_t delay_ns; /* after which the answer comes */
+    size_t count;
+    struct sockaddr_storage addresses[RILL__ADDRESSES_MAX]; /* without ports */
+} rill__names;
+
 struct rill__driver_ops {
     const char *name;
     /* Nanoseconds on the driver's clock. */
     uint64_t (*now)(rill__driver *driver);
+    /* Nanoseconds since 1970. */
+    uint64_t (*wall)(rill__driver *driver);
+    /* Fills in unpredictable bytes, or, on a simulated driver, those that its seed gives. */
+    void (*random)(rill__driver *driver, void *bytes, size_t len);
+    /* Finds the addresses of a name. NULL: the system's name servers are asked. */
+    void (*resolve)(rill__driver *driver, const char *name, rill__names *ret_names);
+    /* How long a thread takes for a job, in ns: then no thread is used, and the job is called by
+     * the loop after that time. NULL: threads are used. */
+    uint64_t (*job_time)(rill__driver *driver);
+    /* Which of so many ready tasks is the next to run. NULL: the first, and tasks hand over to each
+     * other without asking. */
+    size_t (*pick)(rill__driver *driver, size_t count);
+    /* With pick: is told who runs next, by a number that is the same in every equal run. */
+    void (*note)(rill__driver *driver, uint64_t task);
     /* Waits up to timeout_ns (RILL__NEVER: until something happens) and completes what is ready.
-     * Returns 0 or -errno. */
+     * Returns 0 or -errno; -EDEADLK when nothing can ever happen, which only a driver knows that
+     * has no world outside. */
     int (*poll)(rill__driver *driver, uint64_t timeout_ns);
     /* Makes a poll that waits, or the next one, return. From any thread and from signal handlers.
      */
@@ -97,6 +145,22 @@ struct rill__driver_ops {
     /* Takes a descriptor that exists; it must be non-blocking. Returns 0 or -errno, and then the
      * descriptor is still the caller's. */
     int (*adopt)(rill__driver *driver, rill__handle *handle, int fd);
+    /* Binds to a local address. ret_bound may be NULL; a stale file of a unix socket is replaced.
+     */
+    int (*bind)(rill__driver *driver, rill__handle *handle, const struct sockaddr *address,
+                socklen_t len, rill__bound *ret_bound);
+    /* Removes the file that bind has made, if it still is that one. */
+    void (*unbind)(rill__driver *driver, const rill__bound *bound);
+    int (*listen)(rill__driver *driver, rill__handle *handle, int backlog);
+    /* The address that the handle is bound to. */
+    int (*local)(rill__driver *driver, rill__handle *handle, struct sockaddr_storage *ret_address,
+                 socklen_t *ret_len);
+    /* 0 or -errno: an option that the socket does not have is no reason to give up. */
+    int (*option)(rill__driver *driver, rill__handle *handle, rill__option option, int value);
+    /* No more will be sent: the peer reads to its end. */
+    int (*shutdown)(rill__driver *driver, rill__handle *handle);
+    /* Closes a descriptor that an accept has brought and nobody adopted. */
+    void (*discard)(rill__driver *driver, int fd);
     /* Submits. Returns true when it completed at once (op->result says how; `done` is not called).
      */
     bool (*submit)(rill__driver *driver, rill__op *op);

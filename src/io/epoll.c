@@ -7,7 +7,7 @@
  */
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "io/driver.h"
+#include "io/kernel.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -365,10 +365,19 @@ rill__driver *rill__epoll_new(void)
     static const struct rill__driver_ops ops = {
         .name = "epoll",
         .now = now,
+        .wall = rill__kernel_wall,
+        .random = rill__kernel_random,
         .poll = poll_events,
         .wake = wake,
         .open = open_socket,
         .adopt = adopt,
+        .bind = rill__kernel_bind,
+        .unbind = rill__kernel_unbind,
+        .listen = rill__kernel_listen,
+        .local = rill__kernel_local,
+        .option = rill__kernel_option,
+        .shutdown = rill__kernel_shutdown,
+        .discard = rill__kernel_discard,
         .submit = submit,
         .cancel = cancel,
         .close = close_handle,

@@ -12,7 +12,6 @@
 #include "base/opts.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -64,14 +63,16 @@ static int64_t connect_socket(rill_stream *stream, const rill__address *address)
     }
 }
 
-static int bind_local(const struct target *target, const rill_stream *stream,
+static int bind_local(const struct target *target, rill_stream *stream,
                       const rill__address *address)
 {
     const rill__address *local = &target->local;
     if (local->len == 0 || address->base.sa_family == AF_UNIX)
         return 0;
-    if (bind(stream->handle.fd, &local->base, local->len) < 0)
-        return rill__fail_errno(RILL_ECONNECT, errno, "connect %s: bind to %s", target->label,
+    rill__driver *driver = rill__loop_driver();
+    int rc = driver->ops->bind(driver, &stream->handle, &local->base, local->len, NULL);
+    if (rc < 0)
+        return rill__fail_errno(RILL_ECONNECT, -rc, "connect %s: bind to %s", target->label,
                                 target->opts->local_address);
     return 0;
 }
@@ -85,9 +86,9 @@ static int open_and_connect(const struct target *target, rill_stream *stream,
         return rill__error_prefix("connect %s: ", target->label);
     }
     RILL__TRY(bind_local(target, stream, address));
-    int one = 1;
+    rill__driver *driver = rill__loop_driver();
     if (address->base.sa_family != AF_UNIX)
-        setsockopt(stream->handle.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        driver->ops->option(driver, &stream->handle, RILL__OPTION_NODELAY, 1);
     int64_t rc = connect_socket(stream, address);
     if (RILL__IS_ERRNO(rc))
         connect_failure(target, address, (int)-rc);

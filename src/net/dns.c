@@ -1,5 +1,6 @@
 /*
- * Names to addresses, by c-ares on the loop's own sockets: nothing blocks, no thread is needed.
+ * Names to addresses, by c-ares on the loop's own sockets: nothing blocks, no thread is needed. A
+ * driver may have names of its own; then it is asked instead.
  *
  * There is one resolver a loop. Equal lookups in flight are one; what is found is kept for ten
  * seconds, what is not is asked for again. A lookup goes on when those who wait for it are
@@ -12,6 +13,7 @@
 #include "base/fail.h"
 
 #include <ares.h>
+#include <errno.h>
 #include <pthread.h>
 #include <strings.h>
 
@@ -25,7 +27,7 @@ rill__dns_settings rill__dns_settings_now;
 
 struct resolver {
     rill__loop_part part;
-    ares_channel channel;
+    ares_channel channel; /* NULL: the driver knows the names */
     rill__timer timer;
     rill__list sockets; /* struct dns_socket.link */
     rill__list lookups; /* struct lookup.link, oldest first */
@@ -50,6 +52,7 @@ struct lookup {
     bool done;
     int status; /* c-ares's */
     uint64_t expires;
+    rill__timer answer; /* the driver's answer comes, which is in `found` and `status` */
     rill__addresses found;
     char name[];
 };
@@ -197,6 +200,7 @@ static void socket_state(void *arg, ares_socket_t fd, int readable, int writable
 
 static void free_lookup(struct lookup *lookup)
 {
+    rill__timer_cancel(&lookup->answer);
     rill__list_remove(&lookup->link);
     rill__free(lookup);
 }
@@ -204,7 +208,8 @@ static void free_lookup(struct lookup *lookup)
 static void free_resolver(rill__loop_part *part)
 {
     struct resolver *resolver = rill__container(part, struct resolver, part);
-    ares_destroy(resolver->channel); /* ends the lookups in flight, closes the sockets */
+    if (resolver->channel)
+        ares_destroy(resolver->channel); /* ends the lookups in flight, closes the sockets */
     rill__timer_cancel(&resolver->timer);
     rill__list_each(node, &resolver->lookups)
         free_lookup(rill__container(node, struct lookup, link));
@@ -256,7 +261,7 @@ static struct resolver *get_resolver(void)
     resolver->timer.fire = time_passed;
     rill__list_init(&resolver->sockets);
     rill__list_init(&resolver->lookups);
-    int status = open_channel(resolver);
+    int status = rill__loop_driver()->ops->resolve ? ARES_SUCCESS : open_channel(resolver);
     if (status != ARES_SUCCESS) {
         rill__free(resolver);
         if (status == ARES_ENOMEM)
@@ -295,23 +300,63 @@ static void copy_addresses(struct lookup *lookup, const struct ares_addrinfo *re
     }
 }
 
+static void finish(struct lookup *lookup)
+{
+    lookup->done = true;
+    if (lookup->status == ARES_SUCCESS && lookup->found.count == 0)
+        lookup->status = ARES_ENODATA;
+    lookup->expires = rill__after(rill__loop_now(), KEEP_NS);
+    rill__waitq_wake_all(&lookup->waiters);
+    if (lookup->status != ARES_SUCCESS)
+        forget(lookup);
+}
+
 static void lookup_done(void *arg, int status, int timeouts, struct ares_addrinfo *result)
 {
     (void)timeouts;
     struct lookup *lookup = arg;
-    lookup->done = true;
     lookup->status = status;
     if (result) {
         if (status == ARES_SUCCESS)
             copy_addresses(lookup, result);
         ares_freeaddrinfo(result);
     }
-    if (status == ARES_SUCCESS && lookup->found.count == 0)
-        lookup->status = ARES_ENODATA;
-    lookup->expires = rill__after(rill__loop_now(), KEEP_NS);
-    rill__waitq_wake_all(&lookup->waiters);
-    if (lookup->status != ARES_SUCCESS)
-        forget(lookup);
+    finish(lookup);
+}
+
+static void answer_comes(rill__timer *timer)
+{
+    finish(rill__container(timer, struct lookup, answer));
+}
+
+static int ares_status(int status)
+{
+    switch (status) {
+    case 0:
+        return ARES_SUCCESS;
+    case -ENOENT:
+        return ARES_ENOTFOUND;
+    case -ETIMEDOUT:
+        return ARES_ETIMEOUT;
+    default:
+        return ARES_ESERVFAIL;
+    }
+}
+
+static void ask_driver(rill__driver *driver, struct lookup *lookup)
+{
+    rill__names names = { .count = 0 };
+    driver->ops->resolve(driver, lookup->name, &names);
+    lookup->status = ares_status(names.status);
+    for (size_t i = 0; i < names.count; i++) {
+        const struct sockaddr_storage *from = &names.addresses[i];
+        rill__address *address = &lookup->found.list[lookup->found.count++];
+        address->len = from->ss_family == AF_INET6 ? sizeof address->v6 : sizeof address->v4;
+        memcpy(&address->base, from, address->len);
+    }
+    lookup->answer.fire = answer_comes;
+    lookup->answer.deadline = rill__after(driver->ops->now(driver), names.delay_ns);
+    rill__timer_set(&lookup->answer);
 }
 
 static struct lookup *find_lookup(struct resolver *resolver, const char *name)
@@ -337,6 +382,15 @@ static void make_place(struct resolver *resolver)
     }
 }
 
+static void ask_ares(struct resolver *resolver, struct lookup *lookup)
+{
+    lookup->users = 1; /* not forgotten when it is done at once */
+    struct ares_addrinfo_hints hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
+    ares_getaddrinfo(resolver->channel, lookup->name, NULL, &hints, lookup_done, lookup);
+    lookup->users = 0;
+    arm_timer(resolver);
+}
+
 static struct lookup *start_lookup(struct resolver *resolver, const char *name)
 {
     size_t len = strlen(name);
@@ -351,11 +405,11 @@ static struct lookup *start_lookup(struct resolver *resolver, const char *name)
     lookup->resolver = resolver;
     rill__list_append(&resolver->lookups, &lookup->link);
     resolver->lookup_count++;
-    lookup->users = 1; /* not forgotten when it is done at once */
-    struct ares_addrinfo_hints hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
-    ares_getaddrinfo(resolver->channel, lookup->name, NULL, &hints, lookup_done, lookup);
-    lookup->users = 0;
-    arm_timer(resolver);
+    rill__driver *driver = rill__loop_driver();
+    if (driver->ops->resolve)
+        ask_driver(driver, lookup);
+    else
+        ask_ares(resolver, lookup);
     return lookup;
 }
 

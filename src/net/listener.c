@@ -14,11 +14,8 @@
 #include "base/opts.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <rill/log.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define BACKLOG 1024
 #define ACCEPTS_PER_TURN 64
@@ -41,10 +38,7 @@ struct rill_listener {
     socklen_t from_len;
     rill__timer pause;
     rill__deferred again;
-    /* The file of a unix socket, to be removed if it still is this one. */
-    rill__address local;
-    dev_t device;
-    ino_t inode;
+    rill__bound bound; /* the file of a unix socket */
     char name[RILL__ADDRESS_TEXT];
 };
 
@@ -56,60 +50,37 @@ static int listen_failure(const char *name, int error)
     return rill__error_where(name);
 }
 
-/* Whether somebody answers at the path; if not, its file is a leftover. */
-static bool is_live(const rill__address *address)
+static int set_options(rill_listener *listener, int family, bool reuse_port)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return true;
-    bool refused = connect(fd, &address->base, address->len) < 0 && errno == ECONNREFUSED;
-    close(fd);
-    return !refused;
-}
-
-static int bind_unix(rill_listener *listener, const rill__address *address)
-{
-    const char *path = address->local.sun_path;
-    int fd = listener->handle.fd;
-    struct stat status;
-    if (bind(fd, &address->base, address->len) < 0) {
-        if (errno != EADDRINUSE)
-            return -errno;
-        if (lstat(path, &status) < 0 || !S_ISSOCK(status.st_mode) || is_live(address))
-            return -EADDRINUSE;
-        unlink(path);
-        if (bind(fd, &address->base, address->len) < 0)
-            return -errno;
-    }
-    if (lstat(path, &status) == 0) {
-        listener->local = *address;
-        listener->device = status.st_dev;
-        listener->inode = status.st_ino;
-    }
-    return 0;
-}
-
-static int bind_tcp(rill_listener *listener, const rill__address *address, bool reuse_port)
-{
-    int fd = listener->handle.fd;
-    int one = 1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    /* The connections inherit it. */
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    rill__driver *driver = rill__loop_driver();
+    rill__handle *handle = &listener->handle;
+    if (family == AF_UNIX)
+        return 0;
+    driver->ops->option(driver, handle, RILL__OPTION_REUSE_ADDRESS, 1);
+    driver->ops->option(driver, handle, RILL__OPTION_NODELAY, 1);
     /* "::" is IPv6 alone everywhere, so that one can listen on 0.0.0.0 beside it. */
-    if (address->base.sa_family == AF_INET6)
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
-    if (reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) < 0)
-        return -errno;
-    return bind(fd, &address->base, address->len) < 0 ? -errno : 0;
+    if (family == AF_INET6)
+        driver->ops->option(driver, handle, RILL__OPTION_V6_ONLY, 1);
+    return reuse_port ? driver->ops->option(driver, handle, RILL__OPTION_REUSE_PORT, 1) : 0;
+}
+
+static int start_listening(rill_listener *listener, const rill__address *address,
+                           const rill_listen_opts *opts)
+{
+    rill__driver *driver = rill__loop_driver();
+    rill__handle *handle = &listener->handle;
+    RILL__TRY(set_options(listener, address->base.sa_family, opts->reuse_port));
+    RILL__TRY(driver->ops->bind(driver, handle, &address->base, address->len, &listener->bound));
+    return driver->ops->listen(driver, handle, opts->backlog > 0 ? opts->backlog : BACKLOG);
 }
 
 static void learn_port(rill_listener *listener, const rill__address *address)
 {
-    struct sockaddr_storage bound = { 0 };
-    socklen_t len = sizeof bound;
+    rill__driver *driver = rill__loop_driver();
+    struct sockaddr_storage bound;
+    socklen_t len;
     if (address->base.sa_family == AF_UNIX ||
-        getsockname(listener->handle.fd, (struct sockaddr *)&bound, &len) < 0)
+        driver->ops->local(driver, &listener->handle, &bound, &len) < 0)
         return;
     /* The port is where sin6_port is too; the call above has filled it in.
      * NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign) */
@@ -121,15 +92,12 @@ static void learn_port(rill_listener *listener, const rill__address *address)
 static int open_listener(rill_listener *listener, rill__address *address,
                          const rill_listen_opts *opts)
 {
-    bool local = address->base.sa_family == AF_UNIX;
     rill__address_text(listener->name, sizeof listener->name, &address->base, address->len);
     if (rill__io_open(&listener->handle, address->base.sa_family, SOCK_STREAM) < 0) {
         rill__error_recode(rill_errcode() == RILL_ENOMEM ? RILL_ENOMEM : RILL_ELISTEN);
         return rill__error_prefix("listen %s: ", listener->name);
     }
-    int rc = local ? bind_unix(listener, address) : bind_tcp(listener, address, opts->reuse_port);
-    if (rc == 0 && listen(listener->handle.fd, opts->backlog > 0 ? opts->backlog : BACKLOG) < 0)
-        rc = -errno;
+    int rc = start_listening(listener, address, opts);
     if (rc < 0)
         return listen_failure(listener->name, -rc);
     learn_port(listener, address);
@@ -340,7 +308,7 @@ static int set_up(rill_listener *listener, rill_stream *stream, int fd,
                   const struct sockaddr_storage *from, socklen_t from_len)
 {
     if (rill__io_adopt(&stream->handle, fd) < 0) {
-        close(fd);
+        rill__loop_driver()->ops->discard(rill__loop_driver(), fd);
         return rill_errcode();
     }
     rill__address_text(stream->peer, sizeof stream->peer, (const struct sockaddr *)from, from_len);
@@ -414,16 +382,6 @@ const char *rill__listener_name(const rill_listener *listener)
     return listener->name;
 }
 
-static void remove_socket_file(const rill_listener *listener)
-{
-    struct stat status;
-    if (listener->local.len == 0 || lstat(listener->local.local.sun_path, &status) < 0)
-        return;
-    /* Another listener may have taken the place meanwhile. */
-    if (status.st_dev == listener->device && status.st_ino == listener->inode)
-        unlink(listener->local.local.sun_path);
-}
-
 void rill_listener_free(rill_listener *listener)
 {
     if (!listener || listener->freed)
@@ -431,7 +389,7 @@ void rill_listener_free(rill_listener *listener)
     listener->freed = true;
     if (listener->handle.fd >= 0) {
         rill__listener_stop(listener);
-        remove_socket_file(listener);
+        rill__loop_driver()->ops->unbind(rill__loop_driver(), &listener->bound);
         rill__io_close(&listener->handle);
     }
     if (listener->users == 0)

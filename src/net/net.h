@@ -19,6 +19,10 @@
  * own), and has not closed. Asked of an idle pooled connection, which is of no use otherwise. Does
  * not wait, and mostly needs no system call. */
 bool rill__stream_is_idle(rill_stream *stream);
+/* Has the peer asked whether it is still there once nothing was heard for `idle` seconds, then
+ * every `interval` seconds, `count` times. A socket that has no such option is none that needs it.
+ */
+void rill__stream_keep_alive(rill_stream *stream, int idle, int interval, int count);
 
 /* ---- TLS, without I/O ---- */
 

@@ -34,9 +34,6 @@ void rill__address_set_port(rill__address *address, int port);
 
 /* ---- dns.c ---- */
 
-/* So many addresses of a name are used; the rest are not looked at. */
-#define RILL__ADDRESSES_MAX 16
-
 typedef struct rill__addresses {
     rill__address list[RILL__ADDRESSES_MAX];
     size_t count;

@@ -408,8 +408,10 @@ static int shut_down(rill_stream *stream)
         rill__tls_goodbye(stream->tls);
         RILL__TRY(flush_in_turn(stream, "shut down"));
     }
-    if (shutdown(stream->handle.fd, SHUT_WR) < 0 && errno != ENOTCONN)
-        return failure(stream, -errno, "shut down");
+    rill__driver *driver = rill__loop_driver();
+    int rc = driver->ops->shutdown(driver, &stream->handle);
+    if (rc < 0 && rc != -ENOTCONN)
+        return failure(stream, rc, "shut down");
     stream->shut = true;
     return 0;
 }
@@ -471,6 +473,16 @@ static bool is_readable(rill_stream *stream)
         return true;
     driver->ops->cancel(driver, &op);
     return false;
+}
+
+void rill__stream_keep_alive(rill_stream *stream, int idle, int interval, int count)
+{
+    rill__driver *driver = rill__loop_driver();
+    rill__handle *handle = &stream->handle;
+    driver->ops->option(driver, handle, RILL__OPTION_KEEPALIVE, 1);
+    driver->ops->option(driver, handle, RILL__OPTION_KEEPALIVE_IDLE, idle);
+    driver->ops->option(driver, handle, RILL__OPTION_KEEPALIVE_INTERVAL, interval);
+    driver->ops->option(driver, handle, RILL__OPTION_KEEPALIVE_COUNT, count);
 }
 
 bool rill__stream_is_idle(rill_stream *stream)

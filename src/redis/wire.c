@@ -1,10 +1,9 @@
 /* A connection's stream: opening it, the first words on it, and replies and commands over it. */
 #include "base/fail.h"
+#include "net/net.h"
 #include "redis/redis_internal.h"
 
 #include <hiredis/hiredis.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 
 /* After so many reads the other tasks get their turn, however fast the server is. */
@@ -58,23 +57,6 @@ int rill__redis_receive(rill__redis_conn *conn, struct redisReply **ret_reply)
 
 /* ---- opening ---- */
 
-static void keep_alive(rill_stream *stream)
-{
-    static const struct {
-        int level, name, value;
-    } options[] = {
-        { SOL_SOCKET, SO_KEEPALIVE, 1 },
-        { IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS },
-        { IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS },
-        { IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT },
-    };
-    int fd = rill_stream_fd(stream);
-    /* A socket that has no such option is none that needs it. */
-    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
-        setsockopt(fd, options[i].level, options[i].name, &options[i].value,
-                   sizeof options[i].value);
-}
-
 /* Sends a command of the connection's own and waits for its reply, which must be no error. */
 static int ask(rill__redis_conn *conn, int argc, const char **argv, const size_t *lens)
 {
@@ -120,7 +102,8 @@ static int open_stream(rill__redis_conn *conn)
                                 .tls_options = redis->tls);
     if (!conn->stream)
         return rill__error_where(redis->name);
-    keep_alive(conn->stream);
+    rill__stream_keep_alive(conn->stream, KEEPALIVE_IDLE_SECONDS, KEEPALIVE_INTERVAL_SECONDS,
+                            KEEPALIVE_COUNT);
     return say_hello(conn);
 }
 

@@ -30,6 +30,21 @@ uint64_t rill__loop_now(void)
     return loop->now;
 }
 
+uint64_t rill__wall_now(void)
+{
+    rill__loop *loop = rill__this_loop;
+    return loop ? loop->driver->ops->wall(loop->driver) : rill__clock_ns(CLOCK_REALTIME);
+}
+
+uint64_t rill__loop_random(void)
+{
+    /* splitmix64: every state gives every number once. */
+    uint64_t z = rill__this_loop->random += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
 void rill__timer_set(rill__timer *timer)
 {
     rill__wheel_set(&rill__this_loop->wheel, timer);
@@ -87,19 +102,17 @@ static void free_loop(rill__loop *loop)
     rill__free(loop);
 }
 
-static rill__loop *new_loop(void)
+/* Frees the driver when it fails. */
+static rill__loop *new_loop(rill__driver *driver)
 {
     rill__loop *loop = rill__zalloc(sizeof *loop);
     if (!loop) {
+        driver->ops->free(driver);
         rill__fail_nomem();
         return NULL;
     }
-    loop->driver = rill__epoll_new();
-    if (!loop->driver) {
-        rill__free(loop);
-        rill__fail_errno(RILL_EOS, errno, "loop: epoll");
-        return NULL;
-    }
+    loop->driver = driver;
+    driver->ops->random(driver, &loop->random, sizeof loop->random);
     rill__context_of_thread(&loop->context);
     loop->now = loop->driver->ops->now(loop->driver);
     rill__wheel_init(&loop->wheel, loop->now);
@@ -169,6 +182,18 @@ static uint64_t poll_timeout(rill__loop *loop)
     return next > now ? next - now : 0;
 }
 
+/* Nothing will ever happen by itself: so the tasks are ended, and who does not end then is waited
+ * for in vain. */
+static void end_deadlock(rill__loop *loop)
+{
+    rill__tell_deadlock(loop);
+    bool stuck = rill__scope_is_cancelled(&loop->root);
+    rill__scope_cancel(&loop->root, RILL__CAUSE_SHUTDOWN, "deadlock");
+    if (stuck)
+        rill__report_survivors(loop);
+    assert(!stuck);
+}
+
 /* One turn: I/O before timers, so that what has arrived beats a deadline of the same moment. */
 static void turn(rill__loop *loop)
 {
@@ -177,7 +202,8 @@ static void turn(rill__loop *loop)
     check_signals(loop);
     uint64_t timeout = poll_timeout(loop);
     loop->now = 0; /* it is another once the wait is over: read again by who asks first */
-    loop->driver->ops->poll(loop->driver, timeout);
+    if (loop->driver->ops->poll(loop->driver, timeout) == -EDEADLK)
+        end_deadlock(loop);
     rill__jobs_collect(loop);
     check_signals(loop);
     rill__wheel_advance(&loop->wheel, rill__loop_now());
@@ -202,38 +228,8 @@ static void finish_background(rill__loop *loop)
     rill__timer_cancel(&patience);
 }
 
-static int explain(const rill__loop *loop, int rc)
+static void drive(rill__loop *loop, rill__task *task)
 {
-    if (rc == RILL_ECANCELED && loop->stop_signal)
-        return 128 + loop->stop_signal;
-    if (rc < 0) {
-        const rill_error *error = loop->main_task->error;
-        bool told = error && error->code == rc && error->message[0];
-        fprintf(stderr, "error: %s\n", told ? error->message : rill_code_text(rc));
-        return 1;
-    }
-    return rc > 255 ? 255 : rc;
-}
-
-int rill_run(rill_task_fn *fn, void *arg)
-{
-    if (rill__this_loop) {
-        rill__fail(RILL_EINVAL, "run: a loop runs on this thread already");
-        fprintf(stderr, "error: %s\n", rill_last_error()->message);
-        return 1;
-    }
-    rill__loop *loop = new_loop();
-    if (!loop) {
-        fprintf(stderr, "error: %s\n", rill_last_error()->message);
-        return 1;
-    }
-    rill_spawn_opts opts = { .size = sizeof opts, .arg = arg, .name = "main" };
-    rill__task *task = rill__task_new(loop, fn, &opts);
-    if (!task) {
-        fprintf(stderr, "error: out of memory for the first task\n");
-        free_loop(loop);
-        return 1;
-    }
     loop->main_task = task;
     rill__scope_open(&task->root, &loop->root, task);
     task->kept = true;
@@ -243,10 +239,74 @@ int rill_run(rill_task_fn *fn, void *arg)
     while (task->state != RILL__DONE)
         turn(loop);
     finish_background(loop);
-    int status = explain(loop, task->result);
     rill__overflow_guard_leave();
     rill__signals_restore();
-    rill__task_free(task);
+}
+
+static void note_outcome(const rill__loop *loop, rill__outcome *outcome)
+{
+    const rill_error *error = loop->main_task->error;
+    outcome->result = loop->main_task->result;
+    outcome->stop_signal = loop->stop_signal;
+    if (outcome->result >= 0)
+        return;
+    if (error && error->code == outcome->result && error->message[0]) {
+        outcome->error = *error;
+        return;
+    }
+    outcome->error.code = outcome->result;
+    snprintf(outcome->error.message, sizeof outcome->error.message, "%s",
+             rill_code_text(outcome->result));
+}
+
+static void not_begun(rill__outcome *outcome)
+{
+    outcome->error = *rill_last_error();
+    outcome->result = outcome->error.code;
+}
+
+void rill__run_on(rill__driver *driver, rill_task_fn *fn, void *arg, rill__outcome *ret_outcome)
+{
+    *ret_outcome = (rill__outcome){ 0 };
+    rill__loop *loop = new_loop(driver);
+    if (!loop) {
+        not_begun(ret_outcome);
+        return;
+    }
+    rill_spawn_opts opts = { .size = sizeof opts, .arg = arg, .name = "main" };
+    rill__task *task = rill__task_new(loop, fn, &opts);
+    if (task) {
+        drive(loop, task);
+        note_outcome(loop, ret_outcome);
+        rill__task_free(task);
+    } else {
+        not_begun(ret_outcome);
+    }
     free_loop(loop);
-    return status;
+}
+
+static int explain(const rill__outcome *outcome)
+{
+    if (outcome->result == RILL_ECANCELED && outcome->stop_signal)
+        return 128 + outcome->stop_signal;
+    if (outcome->result < 0) {
+        fprintf(stderr, "error: %s\n", outcome->error.message);
+        return 1;
+    }
+    return outcome->result > 255 ? 255 : outcome->result;
+}
+
+int rill_run(rill_task_fn *fn, void *arg)
+{
+    rill__outcome outcome = { 0 };
+    rill__driver *driver = NULL;
+    if (rill__this_loop)
+        rill__fail(RILL_EINVAL, "run: a loop runs on this thread already");
+    else if (!(driver = rill__epoll_new()))
+        rill__fail_errno(RILL_EOS, errno, "loop: epoll");
+    if (driver)
+        rill__run_on(driver, fn, arg, &outcome);
+    else
+        not_begun(&outcome);
+    return explain(&outcome);
 }

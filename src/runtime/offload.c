@@ -5,6 +5,7 @@
  * taken back; afterwards the task waits for its end. Finished jobs are pushed to their loop's list,
  * and the loop wakes their tasks.
  */
+#include "base/clock.h"
 #include "base/fail.h"
 #include "runtime/runtime_internal.h"
 
@@ -25,6 +26,7 @@ typedef struct rill__job {
     rill_error *error;
     int result;
     bool taken;
+    rill__timer timer; /* of a job that is called by the loop */
 } rill__job;
 
 static struct {
@@ -148,12 +150,48 @@ static int submit_job(rill__job *job)
     return ok ? 0 : rill__fail(RILL_ENOMEM, "to_thread: no thread could be started");
 }
 
+/* ---- without threads ---- */
+
+static void call_job(rill__timer *timer)
+{
+    rill__job *job = rill__container(timer, rill__job, timer);
+    rill__loop *loop = rill__this_loop;
+    rill__error_owner = &job->error;
+    rill__this_loop = NULL; /* a thread has none */
+    job->result = job->fn(job->arg);
+    rill__this_loop = loop;
+    rill__error_owner = &loop->error;
+    rill__wake(job->task);
+}
+
+static rill__abort abort_timer(void *arg)
+{
+    rill__timer_cancel(arg);
+    return RILL__ABORTED;
+}
+
+static int call_later(rill__job *job, rill__driver *driver)
+{
+    job->timer = (rill__timer){
+        .deadline = rill__after(driver->ops->now(driver), driver->ops->job_time(driver)),
+        .fire = call_job,
+    };
+    rill__timer_set(&job->timer);
+    return rill__park("a thread", abort_timer, &job->timer);
+}
+
+static int call_in_thread(rill__job *job)
+{
+    RILL__TRY(submit_job(job));
+    return rill__park("a thread", abort_job, job);
+}
+
 int rill_to_thread(rill_task_fn *fn, void *arg)
 {
     RILL__TRY(rill__checkpoint("to_thread"));
     rill__job job = { .task = rill__current(), .loop = rill__this_loop, .fn = fn, .arg = arg };
-    RILL__TRY(submit_job(&job));
-    RILL__TRY(rill__park("a thread", abort_job, &job));
+    rill__driver *driver = rill__loop_driver();
+    RILL__TRY(driver->ops->job_time ? call_later(&job, driver) : call_in_thread(&job));
     if (job.result < 0 && job.error)
         rill__error_move(&job.error, &job.task->error);
     else if (job.result < 0)

@@ -54,6 +54,17 @@ static bool somebody_sleeps(const rill__loop *loop)
     return false;
 }
 
+void rill__tell_deadlock(rill__loop *loop)
+{
+    if (loop->deadlock_told)
+        return;
+    loop->deadlock_told = true;
+    char text[1500];
+    list_tasks(loop, text, sizeof text);
+    rill_log(RILL_LOG_ERROR, "loop",
+             "deadlock: no timer is set, no I/O under way, and all wait: %s", text);
+}
+
 void rill__report_deadlock(rill__loop *loop)
 {
     if (loop->deadlock_told || loop->driver->pending > 0)
@@ -61,9 +72,5 @@ void rill__report_deadlock(rill__loop *loop)
     /* In this order: a thread counts its job off after it has handed it back. */
     if (loop->jobs > 0 || loop->finished_jobs || somebody_sleeps(loop))
         return;
-    loop->deadlock_told = true;
-    char text[1500];
-    list_tasks(loop, text, sizeof text);
-    rill_log(RILL_LOG_ERROR, "loop",
-             "deadlock: no timer is set, no I/O under way, and all wait: %s", text);
+    rill__tell_deadlock(loop);
 }

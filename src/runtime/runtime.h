@@ -108,6 +108,11 @@ rill__driver *rill__loop_driver(void);
 /* The time at which the loop's turn began, in ns, that is after it waited for I/O: cheap, and never
  * ahead of the clock. */
 uint64_t rill__loop_now(void);
+/* Nanoseconds since 1970, by the loop's driver, and outside a loop the system's. */
+uint64_t rill__wall_now(void);
+/* A number that decides how things go: jitter, an order. Not for secrets. Of a simulated loop its
+ * seed gives it. */
+uint64_t rill__loop_random(void);
 /* Sets a timer to timer->deadline (absolute, ns on the loop's clock); `fire` is called by the loop
  * and must not switch tasks. */
 void rill__timer_set(rill__timer *timer);
@@ -140,6 +145,17 @@ typedef struct rill__sweep {
     unsigned long points, cancel_at;
 } rill__sweep;
 rill__sweep *rill__loop_sweep(void);
+
+/* How a loop ended. */
+typedef struct rill__outcome {
+    int result;       /* what the first task returned, or why there was none */
+    int stop_signal;  /* the SIGINT or SIGTERM that came, or 0 */
+    rill_error error; /* when the result is negative */
+} rill__outcome;
+
+/* Runs fn(arg) as the first task of a loop on this driver, with all that it starts, to the end of
+ * all tasks. Frees the driver. */
+void rill__run_on(rill__driver *driver, rill_task_fn *fn, void *arg, rill__outcome *ret_outcome);
 
 /* ---- I/O that waits: results as of the calls, but codes of ours ---- */
 

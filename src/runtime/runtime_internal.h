@@ -100,6 +100,7 @@ struct rill__loop {
     int stop_signal; /* the first of SIGINT, SIGTERM that came, or 0 */
     uint64_t next_trim;
     bool deadlock_told;
+    uint64_t random; /* the state of rill__loop_random */
     rill__sweep sweep;
     /* Finished thread jobs, pushed by the pool's threads. */
     _Atomic(struct rill__job *) finished_jobs;
@@ -127,6 +128,8 @@ void rill__report_unjoined(const rill__task *task);
 void rill__report_survivors(const rill__loop *loop);
 /* Says so, once, when nothing can ever wake a task again. */
 void rill__report_deadlock(rill__loop *loop);
+/* The same for a driver that knows it: what it has under way will never be done. */
+void rill__tell_deadlock(rill__loop *loop);
 
 /* ---- scope.c ---- */
 void rill__scope_open(rill_scope *scope, rill_scope *parent, rill__task *task);

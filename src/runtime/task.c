@@ -13,6 +13,8 @@
 
 /* So many switches in a row before the loop looks at I/O and timers again. */
 #define SWITCHES_PER_TURN 128
+/* A driver that has a say in who runs next chooses among so many. */
+#define PICK_AMONG 64
 #define SLOT_NONE UINT32_MAX
 /* So many calls in a row may fail for a cancellation at no cost, and so many before it is told. */
 #define REFUSALS_FREE 64
@@ -261,8 +263,42 @@ void rill__task_resume(rill__loop *loop, rill__task *task)
     rill__context_switch(&loop->context, &task->context, false);
 }
 
+/* Takes a task out of the queue's middle: for who asks which one. */
+static rill__task *pick_ready(rill__loop *loop, size_t at)
+{
+    if (at == 0)
+        return pop_ready(loop);
+    rill__task *before = loop->ready_head;
+    for (; at > 1; at--)
+        before = before->next_ready;
+    rill__task *task = before->next_ready;
+    before->next_ready = task->next_ready;
+    if (loop->ready_tail == task)
+        loop->ready_tail = before;
+    return task;
+}
+
+/* Whichever the driver says is next: every task gives the thread back here, not to another. */
+static void run_picked(rill__loop *loop)
+{
+    rill__driver *driver = loop->driver;
+    for (unsigned left = SWITCHES_PER_TURN; loop->ready_head && left > 0; left--) {
+        size_t count = 0;
+        for (rill__task *task = loop->ready_head; task && count < PICK_AMONG; count++)
+            task = task->next_ready;
+        rill__task *task = pick_ready(loop, driver->ops->pick(driver, count));
+        driver->ops->note(driver, task->id);
+        loop->budget = 0;
+        rill__task_resume(loop, task);
+    }
+}
+
 void rill__loop_run_ready(rill__loop *loop)
 {
+    if (loop->driver->ops->pick) {
+        run_picked(loop);
+        return;
+    }
     loop->budget = SWITCHES_PER_TURN;
     while (loop->ready_head && loop->budget > 0) {
         loop->budget--;

@@ -51,7 +51,7 @@ void rill__access_log(rill_request *request)
 {
     uint64_t now = rill__loop_driver()->ops->now(rill__loop_driver());
     double seconds = (double)(now - request->started) / 1e9;
-    time_t wall = time(NULL);
+    time_t wall = (time_t)(rill__wall_now() / RILL__SECOND);
     struct tm tm;
     char date[40] = "";
     if (gmtime_r(&wall, &tm))

@@ -11,8 +11,6 @@
 #include "server/server_internal.h"
 
 #include <stdio.h>
-#include <sys/random.h>
-#include <time.h>
 
 #define BOUNDARY_BYTES 16u
 
@@ -46,7 +44,7 @@ static rill_str own_field(const rill_request *request, const char *name)
 
 static int64_t wall_seconds(void)
 {
-    return (int64_t)(rill__clock_ns(CLOCK_REALTIME) / RILL__SECOND);
+    return (int64_t)(rill__wall_now() / RILL__SECOND);
 }
 
 /* ---- conditions ---- */
@@ -88,8 +86,7 @@ static int set_content_range(rill_request *request, const rill__range *range, si
 static void make_boundary(char boundary[2 * BOUNDARY_BYTES + 1])
 {
     uint8_t bytes[BOUNDARY_BYTES];
-    if (getrandom(bytes, sizeof bytes, GRND_NONBLOCK) < 0)
-        memset(bytes, 0x5a, sizeof bytes);
+    rill__loop_driver()->ops->random(rill__loop_driver(), bytes, sizeof bytes);
     for (size_t i = 0; i < BOUNDARY_BYTES; i++)
         snprintf(boundary + 2 * i, 3, "%02x", bytes[i]);
 }

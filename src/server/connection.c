@@ -3,18 +3,16 @@
 #include "base/fail.h"
 #include "server/server_internal.h"
 
-#include <unistd.h>
-
 /* So many steps before other connections have their turn. */
 #define STEPS_PER_RUN 512
 
 /* ---- birth and end ---- */
 
 /* Closing will drop what the kernel still has, and tell the peer that something went wrong. */
-static void reset_on_close(const rill__connection *connection)
+static void reset_on_close(rill__connection *connection)
 {
-    struct linger reset = { .l_onoff = 1 };
-    setsockopt(connection->handle.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    rill__driver *driver = rill__loop_driver();
+    driver->ops->option(driver, &connection->handle, RILL__OPTION_RESET_ON_CLOSE, 1);
 }
 
 static void keep_address(rill__connection *connection, const struct sockaddr_storage *address,
@@ -76,7 +74,7 @@ void rill__connection_accepted(void *arg, int fd, const struct sockaddr_storage 
     rill_app *app = arg;
     rill__connection *connection = new_connection(app, fd);
     if (!connection) {
-        close(fd);
+        rill__loop_driver()->ops->discard(rill__loop_driver(), fd);
         return;
     }
     keep_address(connection, address, len);
@@ -344,7 +342,7 @@ static bool step_closing(rill__connection *connection)
         connection->state = RILL__CLOSED;
         return true;
     }
-    shutdown(connection->handle.fd, SHUT_WR);
+    rill__loop_driver()->ops->shutdown(rill__loop_driver(), &connection->handle);
     if (request)
         rill__request_reset(request);
     give_request_back(connection);

@@ -5,8 +5,6 @@
 #include "http/date.h"
 #include "server/server_internal.h"
 
-#include <time.h>
-
 struct pool {
     rill__loop_part part;
     rill_request *free;
@@ -150,7 +148,7 @@ rill_str rill__date_line(void)
     struct pool *pool = get_pool();
     uint64_t now = rill__loop_now();
     if (now >= pool->date_until) {
-        uint64_t wall = rill__clock_ns(CLOCK_REALTIME);
+        uint64_t wall = rill__wall_now();
         char date[RILL__DATE_LEN + 1];
         rill__date_format((int64_t)(wall / RILL__SECOND), date);
         memcpy(pool->date, "Date: ", 6);
