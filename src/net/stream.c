@@ -211,6 +211,7 @@ static int64_t receive(rill_stream *stream, bool wait)
     stream->instant = 0;
     begin_aside(&recv);
     stream->receiver = &recv;
+    rill__waits_for(RILL__SUBJECT_HANDLE, &stream->handle);
     int rc = rill__park("recv", abort_recv, &recv.op);
     stream->receiver = NULL;
     stop_aside(&recv);

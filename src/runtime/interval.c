@@ -35,6 +35,7 @@ static int sleep_until(uint64_t deadline, const char *what)
         .task = rill__current(),
     };
     rill__timer_set(&sleeper.timer);
+    rill__waits_for(RILL__SUBJECT_TIMER, &sleeper.timer);
     return rill__park(what, abort_sleep, &sleeper);
 }
 

@@ -48,6 +48,7 @@ static int64_t wait_op(struct waiting_op *wait, const char *what)
         return wait->op.result;
     }
     wait->task->instant_ops = 0;
+    rill__waits_for(RILL__SUBJECT_HANDLE, wait->op.handle);
     RILL__TRY(rill__park(what, abort_op, &wait->op));
     return wait->op.result;
 }

@@ -7,6 +7,7 @@
 #include "runtime/runtime_internal.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -87,6 +88,7 @@ void rill__loop_part_add(rill__loop_part *part, const void *kind,
 
 static void free_loop(rill__loop *loop)
 {
+    rill__loops_remove(loop);
     rill__jobs_settle(loop);
     while (loop->parts) {
         rill__loop_part *part = loop->parts;
@@ -123,6 +125,7 @@ static rill__loop *new_loop(rill__driver *driver)
     rill__error_owner = &loop->error;
     rill__scope_open(&loop->root, NULL, NULL);
     loop->next_trim = rill__after(loop->now, TRIM_NS);
+    rill__loops_add(loop);
     return loop;
 }
 
@@ -202,7 +205,11 @@ static void turn(rill__loop *loop)
     check_signals(loop);
     uint64_t timeout = poll_timeout(loop);
     loop->now = 0; /* it is another once the wait is over: read again by who asks first */
-    if (loop->driver->ops->poll(loop->driver, timeout) == -EDEADLK)
+    atomic_store_explicit(&loop->polling, true, memory_order_relaxed);
+    int rc = loop->driver->ops->poll(loop->driver, timeout);
+    atomic_store_explicit(&loop->polling, false, memory_order_relaxed);
+    atomic_store_explicit(&loop->turns, loop->turns + 1, memory_order_relaxed);
+    if (rc == -EDEADLK)
         end_deadlock(loop);
     rill__jobs_collect(loop);
     check_signals(loop);

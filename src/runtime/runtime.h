@@ -33,6 +33,18 @@ typedef rill__abort rill__abort_fn(void *arg);
  * stands inside a cancelled scope. Then abort has been called, and said RILL__ABORTED. */
 RILL_AWAITS int rill__park(const char *what, rill__abort_fn *abort, void *arg);
 
+/* What the running task's next park is for, beyond its word: told to those who look at the tasks
+ * from outside ("recv 10.0.0.7:443"). Optional; it must outlive the wait. */
+typedef enum rill__subject {
+    RILL__SUBJECT_NONE,
+    RILL__SUBJECT_TEXT,   /* const char *: "example.com" */
+    RILL__SUBJECT_HANDLE, /* rill__handle *: its descriptor, and the peer of that */
+    RILL__SUBJECT_TASK,   /* struct rill__task *: who is waited for */
+    RILL__SUBJECT_OWNER,  /* struct rill__task *const *: where it says who has what is waited for */
+    RILL__SUBJECT_TIMER,  /* rill__timer * */
+} rill__subject;
+void rill__waits_for(rill__subject kind, const void *subject);
+
 /* Lets every task run that is ready. Returns 0, RILL_ECANCELED or RILL_ENOTASK. */
 RILL_AWAITS int rill__yield(const char *what);
 

@@ -44,7 +44,10 @@ struct rill__task {
     rill_scope *scope;     /* innermost */
     rill__abort_fn *abort; /* while parked and able to be aborted, else NULL */
     void *abort_arg;
-    const char *what; /* what it waits for, while parked */
+    const char *what;    /* what it waits for, while parked */
+    const void *subject; /* and what of: a rill__subject_kind says which type */
+    uint64_t since;      /* when it parked: the time at which that turn of the loop began */
+    rill__subject subject_kind;
     rill__loop *loop;
     rill_error *error;
     rill__state state;
@@ -80,6 +83,10 @@ struct rill__slot {
 
 struct rill__loop {
     rill__context context; /* the thread's own stack, on which the loop runs */
+    rill__loop *next_loop; /* of the process's */
+    int thread_id;         /* the kernel's */
+    _Atomic bool polling;  /* it waits for I/O, or looks whether there is some */
+    _Atomic uint64_t turns;
     rill__task *current;
     rill__task *ready_head, *ready_tail;
     unsigned budget;   /* switches left before I/O is looked at */
@@ -108,6 +115,13 @@ struct rill__loop {
 };
 
 extern __thread rill__loop *rill__this_loop __attribute__((tls_model("initial-exec")));
+
+/* ---- loops.c: the loops of the process, newest first ---- */
+extern rill__loop *rill__loops;
+void rill__loops_add(rill__loop *loop);
+void rill__loops_remove(rill__loop *loop);
+void rill__loops_lock(void);
+void rill__loops_unlock(void);
 
 /* ---- task.c ---- */
 rill__task *rill__task_find(rill_task handle);

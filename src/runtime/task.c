@@ -96,6 +96,7 @@ static void init_task(rill__task *task, rill__loop *loop, rill_task_fn *fn,
     task->abort = NULL;
     task->abort_arg = NULL;
     task->what = "its first turn";
+    task->subject_kind = RILL__SUBJECT_NONE;
     task->loop = loop;
     task->error = NULL;
     task->state = RILL__PARKED;
@@ -205,6 +206,7 @@ rill_task rill__spawn_now(rill_task_fn *fn, const rill_spawn_opts *opts)
         rill__task_make_ready(task);
         return handle;
     }
+    rill__loop_now(); /* so that what it waits for has a beginning */
     loop->immediate = true;
     rill__task_resume(loop, task);
     loop->immediate = false;
@@ -357,22 +359,33 @@ int rill__checkpoint(const char *what)
     return rill_cancelled() ? refuse(what) : 0;
 }
 
+void rill__waits_for(rill__subject kind, const void *subject)
+{
+    rill__task *task = rill__this_loop->current;
+    task->subject_kind = kind;
+    task->subject = subject;
+}
+
 int rill__park(const char *what, rill__abort_fn *abort, void *arg)
 {
     rill__loop *loop = rill__this_loop;
     rill__task *task = loop->current;
     pass_point(task);
     if (abort && rill__scope_is_cancelled(task->scope)) {
-        if (abort(arg) == RILL__ABORTED)
+        if (abort(arg) == RILL__ABORTED) {
+            task->subject_kind = RILL__SUBJECT_NONE;
             return refuse(what);
+        }
         abort = NULL;
     }
     task->abort = abort;
     task->abort_arg = arg;
     task->what = what;
     task->aborted = false;
+    task->since = loop->now;
     task->state = RILL__PARKED;
     rill__task_switch_away(loop, false);
+    task->subject_kind = RILL__SUBJECT_NONE;
     if (task->aborted)
         return rill__fail_canceled(what);
     task->refusals = 0;
@@ -539,6 +552,7 @@ int rill_join(rill_task handle)
     }
     rill__joiner joiner = { .task = current };
     rill__list_append(&task->joiners, &joiner.link);
+    rill__waits_for(RILL__SUBJECT_TASK, task);
     int rc = rill__park("join", abort_join, &joiner);
     return rc < 0 ? rc : joiner.result;
 }
