@@ -176,6 +176,7 @@ struct rill__driver_ops {
 struct rill__driver {
     const struct rill__driver_ops *ops;
     size_t pending; /* ops that were submitted and have not completed: kept by the driver */
+    struct rill__closing *closing; /* handles whose ops are being ended: see handle.c */
 };
 
 /* The kernel's sockets by epoll, edge-triggered. NULL with errno set on failure. */

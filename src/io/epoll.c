@@ -7,6 +7,7 @@
  */
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "io/handle.h"
 #include "io/kernel.h"
 
 #include <errno.h>
@@ -17,20 +18,12 @@
 
 #define BATCH 256
 
-/* A handle that is being closed: what is left to end while its reader's `done` runs, which may take
- * it back, and free the handle. */
-struct closing {
-    struct closing *outer;
-    rill__op *writer;
-};
-
 struct epoll_driver {
     rill__driver base;
     int epoll_fd;
     int wake_fd;
-    int count;               /* events in the batch at hand */
-    int at;                  /* the one being handled */
-    struct closing *closing; /* innermost first */
+    int count; /* events in the batch at hand */
+    int at;    /* the one being handled */
     bool has_pwait2;
     struct epoll_event events[BATCH];
 };
@@ -158,50 +151,22 @@ static bool try_op(rill__op *op, uint8_t direction)
     return true;
 }
 
-static bool is_write(const rill__op *op)
-{
-    return op->kind == RILL__OP_SEND || op->kind == RILL__OP_CONNECT ||
-           op->kind == RILL__OP_WRITABLE;
-}
-
 static bool submit(rill__driver *driver, rill__op *op)
 {
-    rill__handle *handle = op->handle;
-    bool write = is_write(op);
-    rill__op **place = write ? &handle->writer : &handle->reader;
-    uint8_t direction = write ? RILL__READY_WRITE : RILL__READY_READ;
-    op->pending = false;
-    if (handle->fd < 0 || *place) {
-        op->result = handle->fd < 0 ? -EBADF : -EBUSY;
+    if (!rill__op_begin(op))
         return true;
-    }
-    bool try_first = (handle->ready & direction) || op->kind == RILL__OP_CONNECT ||
+    uint8_t direction = rill__op_is_write(op) ? RILL__READY_WRITE : RILL__READY_READ;
+    bool try_first = (op->handle->ready & direction) || op->kind == RILL__OP_CONNECT ||
                      op->kind == RILL__OP_READABLE || op->kind == RILL__OP_WRITABLE;
     if (try_first && try_op(op, direction))
         return true;
-    *place = op;
-    op->pending = true;
-    driver->pending++;
+    rill__op_place(driver, op);
     return false;
-}
-
-static void unplace(rill__driver *driver, rill__op *op)
-{
-    driver->pending--;
-    op->pending = false;
-    if (is_write(op))
-        op->handle->writer = NULL;
-    else
-        op->handle->reader = NULL;
 }
 
 static bool cancel(rill__driver *driver, rill__op *op)
 {
-    if (op->pending)
-        unplace(driver, op);
-    for (struct closing *at = self(driver)->closing; at; at = at->outer)
-        if (at->writer == op)
-            at->writer = NULL;
+    rill__op_take_back(driver, op);
     return true;
 }
 
@@ -209,7 +174,7 @@ static void complete_if_ready(rill__driver *driver, rill__op *op, uint8_t direct
 {
     if (!op || !try_op(op, direction))
         return;
-    unplace(driver, op);
+    rill__op_unplace(driver, op);
     op->done(op);
 }
 
@@ -249,15 +214,6 @@ static void strike_out(struct epoll_driver *driver, const rill__handle *handle)
             driver->events[i].data.ptr = NULL;
 }
 
-static void end_op(rill__driver *driver, rill__op *op)
-{
-    if (!op)
-        return;
-    unplace(driver, op);
-    op->result = -ECANCELED;
-    op->done(op);
-}
-
 static void close_handle(rill__driver *base, rill__handle *handle)
 {
     struct epoll_driver *driver = self(base);
@@ -270,11 +226,7 @@ static void close_handle(rill__driver *base, rill__handle *handle)
     epoll_ctl(driver->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
     if (!handle->foreign)
         close(fd);
-    struct closing closing = { .outer = driver->closing, .writer = handle->writer };
-    driver->closing = &closing;
-    end_op(base, handle->reader);
-    driver->closing = closing.outer;
-    end_op(base, closing.writer);
+    rill__handle_end_ops(base, handle);
 }
 
 /* ---- polling ---- */
