@@ -6,6 +6,7 @@
 #include <rill/client.h>
 #include <rill/error.h>
 #include <rill/headers.h>
+#include <rill/join.h>
 #include <rill/log.h>
 #include <rill/net.h>
 #include <rill/redis.h>

@@ -164,6 +164,23 @@ RILL_API const char *rill_cancel_reason(void);
  * RILL_ETIMEDOUT when it failed because the time was up. */
 RILL_AWAITS RILL_API int rill_within(double seconds, rill_task_fn *fn, void *arg);
 
+/* Calls fn(arg) where cancellation from outside does not reach, for that many seconds at most
+ * (counted as in rill_within): clean-up that has to wait. Returns as rill_within does. */
+RILL_AWAITS RILL_API int rill_shielded(double seconds, rill_task_fn *fn, void *arg);
+
+/* The same for a block, which may be left in any way:
+ *     RILL_CLEANUP(2.0)
+ *         rill_stream_shutdown(stream);
+ */
+#define RILL_CLEANUP(seconds) RILL_CLEANUP_AT(seconds, __LINE__)
+#define RILL_CLEANUP_AT(seconds, line) RILL_CLEANUP_AS(seconds, line)
+#define RILL_CLEANUP_AS(seconds, line)                                                             \
+    for (rill_scope rill_scope_##line __attribute__((cleanup(rill_cleanup_end))),                  \
+         *rill_once_##line = rill_cleanup_begin(&rill_scope_##line, (seconds));                    \
+         rill_once_##line; rill_once_##line = NULL)
+RILL_API rill_scope *rill_cleanup_begin(rill_scope *scope, double seconds);
+RILL_AWAITS RILL_API void rill_cleanup_end(rill_scope *scope);
+
 /* ---- groups ---- */
 
 /* The fields are the library's own. */

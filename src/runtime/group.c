@@ -1,5 +1,5 @@
 /*
- * Groups: scopes that own tasks; and gather, which is a group over an array.
+ * Groups: scopes that own tasks.
  *
  * A member that ends is taken into account and freed at once, so a group costs no memory for what
  * is over. The first failure cancels the group, is kept, and is what its end returns.
@@ -8,8 +8,6 @@
 #include "base/fail.h"
 #include "base/opts.h"
 #include "runtime/runtime_internal.h"
-
-#include <stdio.h>
 
 _Static_assert(sizeof(struct rill__member) == sizeof(rill__list), "a member is a list node");
 
@@ -89,11 +87,25 @@ void rill__group_give_place(rill_group *group)
 
 /* ---- members ---- */
 
-void rill__group_add(rill_group *group, rill__task *task)
+static void link_member(rill_group *group, rill__task *task)
 {
     task->group = group;
     rill__list_append(member_list(group), (rill__list *)(void *)&task->member);
+}
+
+void rill__group_add(rill_group *group, rill__task *task)
+{
+    link_member(group, task);
     rill__scope_open(&task->root, &group->scope, task);
+}
+
+void rill__group_adopt(rill_group *group, rill__task *task)
+{
+    rill__list_remove(&task->sibling);
+    task->parent = NULL;
+    task->detached = false;
+    link_member(group, task);
+    rill__scope_move(&task->root, &group->scope);
 }
 
 static void keep_failure(rill_group *group, rill__task *task)
@@ -138,12 +150,25 @@ static int outcome(const rill_group *group, int rc)
     return cause == RILL__CAUSE_CANCEL && rc == RILL_ECANCELED ? 0 : rc;
 }
 
+/* Whether the running task may end the group now. */
+static int check_end(const rill_group *group)
+{
+    const rill__task *task = rill__current();
+    if (group->open && task->scope == &group->scope)
+        return 0;
+    if (group->open && task != group->scope.task)
+        for (const rill_scope *at = task->scope; at; at = at->parent)
+            if (at == &group->scope)
+                return rill__fail(RILL_EDEADLOCK,
+                                  "group: a task inside it cannot wait for its end");
+    return rill__fail(RILL_EINVAL, "group: ended twice, by a task that did not begin it, or before "
+                                   "a scope that began inside it");
+}
+
 int rill_group_end(rill_group *group, int rc)
 {
     RILL__TRY(rill__need_task("group"));
-    if (!group->open || rill__current()->scope != &group->scope)
-        return rill__fail(RILL_EINVAL,
-                          "group: ended twice, or before a scope that began inside it");
+    RILL__TRY(check_end(group));
     /* The caller's part failed, and not because a task had failed before. */
     bool first = rc < 0 && rc != RILL_ECANCELED && group->code == 0;
     if (rc < 0)
@@ -163,83 +188,4 @@ int rill_group_end(rill_group *group, int rc)
     rill__error_free(&group->error);
     rill_scope_end(&group->scope, 0);
     return result;
-}
-
-/* ---- gather ---- */
-
-struct gather {
-    char *items;
-    size_t item_size;
-    rill_task_fn *fn;
-    rill_error *errors;
-};
-
-static rill_error failure_of(int code)
-{
-    const rill_error *last = rill_last_error();
-    rill_error error = { .code = code };
-    if (last->code == code)
-        return *last;
-    snprintf(error.message, sizeof error.message, "%s", rill_code_text(code));
-    return error;
-}
-
-/* Runs one element. Which one it is comes by the task itself: its `arg` is the element. */
-static int run_element(void *arg)
-{
-    rill__task *task = rill__current();
-    const struct gather *gather = task->group_arg;
-    int rc = gather->fn(arg);
-    if (!gather->errors)
-        return rc;
-    size_t index = (size_t)((char *)arg - gather->items) / gather->item_size;
-    gather->errors[index] = rc < 0 ? failure_of(rc) : (rill_error){ 0 };
-    return 0;
-}
-
-static int spawn_element(rill_group *group, struct gather *gather, size_t index,
-                         const rill_gather_opts *opts)
-{
-    rill_task handle =
-        rill_spawn_with(run_element, &(rill_spawn_opts){
-                                         .size = sizeof(rill_spawn_opts),
-                                         .arg = gather->items + index * gather->item_size,
-                                         .name = opts->name ? opts->name : "gather",
-                                         .group = group,
-                                         .stack = opts->stack,
-                                     });
-    if (!handle.id)
-        return rill_errcode();
-    rill__task_find(handle)->group_arg = gather;
-    return 0;
-}
-
-/* The elements from `first` on were never started. */
-static int leave_out(const rill_gather_opts *opts, size_t first, size_t count, int rc)
-{
-    for (size_t i = first; opts->errors && i < count; i++)
-        opts->errors[i] = failure_of(rc);
-    return rc;
-}
-
-int rill_gather_with(void *items, size_t count, size_t item_size, const rill_gather_opts *given)
-{
-    rill_gather_opts opts;
-    rill__opts_read(opts, given);
-    rill_group group;
-    struct gather gather = { items, item_size, opts.fn, opts.errors };
-    int rc = rill__checkpoint("gather");
-    if (rc < 0)
-        return leave_out(&opts, 0, count, rc);
-    RILL__TRY(rill_group_begin(&group, .limit = opts.limit));
-    for (size_t i = 0; i < count && rc == 0; i++) {
-        rc = spawn_element(&group, &gather, i, &opts);
-        if (rc == RILL_ECANCELED) {
-            leave_out(&opts, i, count, rc);
-        } else if (rc < 0 && opts.errors) { /* this one alone has failed */
-            opts.errors[i] = failure_of(rc);
-            rc = 0;
-        }
-    }
-    return rill_group_end(&group, rc);
 }

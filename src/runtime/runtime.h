@@ -71,6 +71,24 @@ rill_task rill__spawn_now(rill_task_fn *fn, const rill_spawn_opts *opts);
  * to do more after them. The end of a task does so by itself. */
 RILL_AWAITS void rill__end_children(void);
 
+/* ---- the end of tasks ---- */
+
+/* Told once when a task ends, without joining it. It lies with who watches. */
+typedef struct rill__watch {
+    rill__list link; /* private: on the task's list while it runs */
+    /* Called while the task ends, and must not switch tasks: its result can still be seen. */
+    void (*ended)(struct rill__watch *watch, const struct rill__task *task);
+    bool joins; /* private: takes the result, so that the handle is used up */
+} rill__watch;
+
+/* Watches the task, whoever it belongs to; `ended` is set. Returns true when its end will be told,
+ * false when there is nothing to tell of: it has ended, or the handle is used up. */
+bool rill__task_watch(rill_task handle, rill__watch *watch);
+/* Takes a watch back; fine when it has been told. */
+void rill__task_unwatch(rill__watch *watch);
+/* What a task that has ended returned. */
+int rill__task_result(const struct rill__task *task);
+
 /* ---- queues of waiting tasks: first come, first served ---- */
 
 struct rill__waiter;

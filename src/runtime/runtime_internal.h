@@ -30,11 +30,12 @@ typedef enum rill__cause {
     RILL__CAUSE_SHUTDOWN, /* its owner ended: the spawning task, or the loop */
 } rill__cause;
 
-/* Who waits in rill_join: lies on the joiner's stack. */
+/* Who waits for a task's result: lies on the waiter's stack. */
 typedef struct rill__joiner {
-    rill__list link; /* rill__task.joiners */
-    rill__task *task;
+    rill__watch watch;
+    rill__task *task; /* the one that waits */
     int result;
+    bool ended;
 } rill__joiner;
 
 /* A task. It lies at the top of its own stack, so that a task that sleeps costs one page. */
@@ -63,12 +64,13 @@ struct rill__task {
     rill__stack *stack;
     uint64_t id; /* slot in the low half, generation in the high one */
     rill_group *group;
-    const void *group_arg;      /* what the group's maker has to tell: gather's */
-    struct rill__member member; /* rill_group.members */
+    struct rill__starter *starter; /* who waits in rill_start, or NULL */
+    void *group_arg;               /* what the group's maker has to tell: gather's */
+    struct rill__member member;    /* rill_group.members */
     rill__task *parent; /* who cancels and awaits it at its end; NULL for a group's, or detached */
     rill__list sibling; /* in the parent's children, or the loop's background */
     rill__list children;
-    rill__list joiners;
+    rill__list watches; /* rill__watch.link */
     rill_scope root;
     const char *file;
     int line;
@@ -134,6 +136,10 @@ void rill__task_switch_away(rill__loop *loop, bool dying);
 /* From the loop: runs the task until it gives the thread back. */
 void rill__task_resume(rill__loop *loop, rill__task *task);
 
+/* Puts the joiner where the task's end will find it: it is woken then, with the result, and the
+ * handle is used up. */
+void rill__join_later(rill__task *task, rill__joiner *joiner);
+
 /* From the loop: runs ready tasks, a bounded number of switches. */
 void rill__loop_run_ready(rill__loop *loop);
 
@@ -152,6 +158,8 @@ void rill__scope_close(rill_scope *scope);
 void rill__scope_move(rill_scope *scope, rill_scope *parent);
 void rill__scope_cancel(rill_scope *scope, rill__cause cause, const char *reason);
 void rill__scope_set_deadline(rill_scope *scope, uint64_t deadline);
+/* So many seconds from now on the loop's clock; never, for less than none. */
+uint64_t rill__deadline_after(double seconds);
 static inline bool rill__scope_is_cancelled(const rill_scope *scope)
 {
     return scope->origin != NULL;
@@ -163,6 +171,8 @@ static inline bool rill__scope_is_cancelled(const rill_scope *scope)
 RILL_AWAITS int rill__group_take_place(rill_group *group);
 void rill__group_give_place(rill_group *group);
 void rill__group_add(rill_group *group, rill__task *task);
+/* The same for a task that belonged elsewhere. */
+void rill__group_adopt(rill_group *group, rill__task *task);
 /* A member ended: its result is taken into account, and the task freed. */
 void rill__group_member_done(rill__task *task);
 

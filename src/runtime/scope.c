@@ -94,20 +94,26 @@ static rill_scope *walk(rill_scope *top, rill_scope *at, bool down)
     return at == top ? NULL : at->next_sibling;
 }
 
+/* Marks the scope and what is below it, up to shields and what is cancelled already. */
+static void spread(rill_scope *scope, rill_scope *origin)
+{
+    bool down = true;
+    for (rill_scope *at = scope; at; at = walk(scope, at, down)) {
+        down = (at == scope || !at->shield) && !at->origin;
+        if (!down)
+            continue;
+        at->origin = origin;
+        wake_if_innermost(at);
+    }
+}
+
 void rill__scope_cancel(rill_scope *scope, rill__cause cause, const char *reason)
 {
     if (scope->origin)
         return; /* the first reason is kept */
     scope->cause = (int)cause;
     snprintf(scope->reason, sizeof scope->reason, "%s", reason ? reason : "");
-    bool down = true;
-    for (rill_scope *at = scope; at; at = walk(scope, at, down)) {
-        down = (at == scope || !at->shield) && !at->origin;
-        if (!down)
-            continue;
-        at->origin = scope;
-        wake_if_innermost(at);
-    }
+    spread(scope, scope);
 }
 
 void rill__scope_move(rill_scope *scope, rill_scope *parent)
@@ -115,6 +121,8 @@ void rill__scope_move(rill_scope *scope, rill_scope *parent)
     unlink_scope(scope);
     link_below(scope, parent);
     const rill_scope *origin = scope->origin;
+    if (!origin && parent->origin)
+        spread(scope, parent->origin);
     if (!origin || origin == scope)
         return;
     /* Where the cancellation began may be gone before this scope is. */
@@ -125,7 +133,7 @@ void rill__scope_move(rill_scope *scope, rill_scope *parent)
             at->origin = scope;
 }
 
-static uint64_t deadline_after(double seconds)
+uint64_t rill__deadline_after(double seconds)
 {
     if (seconds < 0)
         return RILL__NEVER;
@@ -155,7 +163,7 @@ int rill_scope_begin_with(const rill_scope_opts *given)
     if (opts->shield)
         opts->scope->origin = NULL;
     if (opts->timeout != 0)
-        rill__scope_set_deadline(opts->scope, deadline_after(opts->timeout));
+        rill__scope_set_deadline(opts->scope, rill__deadline_after(opts->timeout));
     return 0;
 }
 
@@ -184,7 +192,7 @@ void rill_scope_cancel(rill_scope *scope, const char *reason)
 void rill_scope_set_timeout(rill_scope *scope, double seconds)
 {
     if (scope->task) /* not once it has ended */
-        rill__scope_set_deadline(scope, deadline_after(seconds));
+        rill__scope_set_deadline(scope, rill__deadline_after(seconds));
 }
 
 bool rill_cancelled(void)
@@ -199,16 +207,42 @@ const char *rill_cancel_reason(void)
     return task && task->scope->origin ? task->scope->origin->reason : "";
 }
 
+/* Zero means default in options; here it means no time at all. */
+static int begin_bounded(rill_scope *scope, double seconds, bool shield)
+{
+    RILL__TRY(rill_scope_begin(scope, .shield = shield));
+    if (seconds > 0)
+        rill_scope_set_timeout(scope, seconds);
+    else if (seconds != RILL_FOREVER)
+        rill__scope_cancel(scope, RILL__CAUSE_DEADLINE, "deadline");
+    return 0;
+}
+
 int rill_within(double seconds, rill_task_fn *fn, void *arg)
 {
     rill_scope scope;
-    /* Zero means default elsewhere; here it means no time at all. */
-    RILL__TRY(rill_scope_begin(&scope));
-    if (seconds > 0)
-        rill_scope_set_timeout(&scope, seconds);
-    else if (seconds != RILL_FOREVER)
-        rill__scope_cancel(&scope, RILL__CAUSE_DEADLINE, "deadline");
+    RILL__TRY(begin_bounded(&scope, seconds, false));
     return rill_scope_end(&scope, fn(arg));
+}
+
+int rill_shielded(double seconds, rill_task_fn *fn, void *arg)
+{
+    rill_scope scope;
+    RILL__TRY(begin_bounded(&scope, seconds, true));
+    return rill_scope_end(&scope, fn(arg));
+}
+
+rill_scope *rill_cleanup_begin(rill_scope *scope, double seconds)
+{
+    if (begin_bounded(scope, seconds, true) < 0)
+        scope->task = NULL;
+    return scope;
+}
+
+void rill_cleanup_end(rill_scope *scope)
+{
+    if (scope->task)
+        rill_scope_end(scope, 0);
 }
 
 int rill__fail_canceled(const char *what)

@@ -9,6 +9,7 @@
 #include "base/opts.h"
 #include "runtime/runtime_internal.h"
 
+#include <rill/join.h>
 #include <rill/log.h>
 
 /* So many switches in a row before the loop looks at I/O and timers again. */
@@ -107,11 +108,12 @@ static void init_task(rill__task *task, rill__loop *loop, rill_task_fn *fn,
     task->arg = opts->arg;
     task->group = NULL;
     task->group_arg = NULL;
+    task->starter = NULL;
     task->member = (struct rill__member){ 0 };
     task->parent = NULL;
     task->sibling = (rill__list){ 0 };
     rill__list_init(&task->children);
-    rill__list_init(&task->joiners);
+    rill__list_init(&task->watches);
     task->file = opts->file;
     task->line = opts->line;
     set_name(task, opts->name ? opts->name : "task");
@@ -455,16 +457,14 @@ static void hand_error(const rill__task *from, rill__task *to)
     rill__error_owner = owner;
 }
 
-/* Hands the result to whoever waits. Returns whether somebody did. */
-static bool wake_joiners(rill__task *task)
+/* Tells whoever watches. Returns whether somebody has taken the result. */
+static bool tell_watches(rill__task *task)
 {
     bool joined = false;
-    for (rill__list *node; (node = rill__list_pop(&task->joiners));) {
-        rill__joiner *joiner = rill__container(node, rill__joiner, link);
-        joiner->result = task->result;
-        hand_error(task, joiner->task);
-        rill__wake(joiner->task);
-        joined = true;
+    for (rill__list *node; (node = rill__list_pop(&task->watches));) {
+        rill__watch *watch = rill__container(node, rill__watch, link);
+        joined |= watch->joins;
+        watch->ended(watch, task);
     }
     return joined;
 }
@@ -473,11 +473,11 @@ static void settle(rill__task *task)
 {
     rill__scope_close(&task->root);
     task->state = RILL__DONE;
+    bool joined = tell_watches(task);
     if (task->group) {
         rill__group_member_done(task);
         return;
     }
-    bool joined = wake_joiners(task);
     if (task->kept)
         return;
     rill__task *parent = task->parent;
@@ -517,10 +517,45 @@ void rill__task_entry(void *arg)
 
 /* ---- joining and cancelling ---- */
 
+bool rill__task_watch(rill_task handle, rill__watch *watch)
+{
+    rill__task *task = rill__task_find(handle);
+    if (!task || task->state == RILL__DONE)
+        return false;
+    rill__list_append(&task->watches, &watch->link);
+    return true;
+}
+
+void rill__task_unwatch(rill__watch *watch)
+{
+    rill__list_remove(&watch->link);
+}
+
+int rill__task_result(const rill__task *task)
+{
+    return task->result;
+}
+
+static void joined_task_ended(rill__watch *watch, const rill__task *task)
+{
+    rill__joiner *joiner = rill__container(watch, rill__joiner, watch);
+    joiner->ended = true;
+    joiner->result = task->result;
+    hand_error(task, joiner->task);
+    rill__wake(joiner->task);
+}
+
+void rill__join_later(rill__task *task, rill__joiner *joiner)
+{
+    *joiner = (rill__joiner){ .watch = { .ended = joined_task_ended, .joins = true },
+                              .task = rill__current() };
+    rill__list_append(&task->watches, &joiner->watch.link);
+}
+
 static rill__abort abort_join(void *arg)
 {
     rill__joiner *joiner = arg;
-    rill__list_remove(&joiner->link);
+    rill__task_unwatch(&joiner->watch);
     return RILL__ABORTED;
 }
 
@@ -530,19 +565,21 @@ static int stale(const char *what)
                       what);
 }
 
-int rill_join(rill_task handle)
+/* Whether the running task may collect that one. */
+static int check_join(const rill__task *task, const char *what)
 {
-    RILL__TRY(rill__need_task("join"));
-    rill__task *task = rill__task_find(handle);
-    rill__task *current = rill__current();
     if (!task)
-        return stale("join");
-    if (task == current)
-        return rill__fail(RILL_EDEADLOCK, "join: a task cannot wait for its own end");
+        return stale(what);
+    if (task == rill__current())
+        return rill__fail(RILL_EDEADLOCK, "%s: a task cannot wait for its own end", what);
     if (task->group)
-        return rill__fail(RILL_EINVAL, "join '%s': its group collects it", task->name);
-    if (task->detached)
-        return stale("join");
+        return rill__fail(RILL_EINVAL, "%s '%s': its group collects it", what, task->name);
+    return task->detached ? stale(what) : 0;
+}
+
+static int join_task(rill__task *task)
+{
+    rill__task *current = rill__current();
     if (task->state == RILL__DONE) {
         int result = task->result;
         hand_error(task, current);
@@ -550,11 +587,30 @@ int rill_join(rill_task handle)
             rill__task_free(task);
         return result;
     }
-    rill__joiner joiner = { .task = current };
-    rill__list_append(&task->joiners, &joiner.link);
+    rill__joiner joiner;
+    rill__join_later(task, &joiner);
     rill__waits_for(RILL__SUBJECT_TASK, task);
     int rc = rill__park("join", abort_join, &joiner);
     return rc < 0 ? rc : joiner.result;
+}
+
+int rill_join(rill_task handle)
+{
+    RILL__TRY(rill__need_task("join"));
+    rill__task *task = rill__task_find(handle);
+    RILL__TRY(check_join(task, "join"));
+    return join_task(task);
+}
+
+int rill_cancel_join_with(const rill_cancel_opts *given)
+{
+    RILL__TRY(rill__need_task("cancel and join"));
+    rill_cancel_opts opts;
+    rill__opts_read(opts, given);
+    rill__task *task = rill__task_find(opts.task);
+    RILL__TRY(check_join(task, "cancel and join"));
+    rill_cancel_with(given);
+    return join_task(task);
 }
 
 int rill_detach(rill_task handle)
