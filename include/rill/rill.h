@@ -4,6 +4,7 @@
 
 #include <rill/base.h>
 #include <rill/client.h>
+#include <rill/debug.h>
 #include <rill/error.h>
 #include <rill/headers.h>
 #include <rill/join.h>

@@ -13,6 +13,7 @@
 
 typedef struct rill__task rill__task;
 typedef struct rill__loop rill__loop;
+typedef struct rill__measure rill__measure;
 
 typedef enum rill__state {
     RILL__READY, /* in the ready queue */
@@ -49,6 +50,7 @@ struct rill__task {
     const void *subject; /* and what of: a rill__subject_kind says which type */
     uint64_t since;      /* when it parked: the time at which that turn of the loop began */
     rill__subject subject_kind;
+    uint64_t cpu; /* ns that it ran, while that was measured */
     rill__loop *loop;
     rill_error *error;
     rill__state state;
@@ -91,6 +93,7 @@ struct rill__loop {
     _Atomic uint64_t turns;
     rill__task *current;
     rill__task *ready_head, *ready_tail;
+    rill__measure *measure; /* NULL: nothing is measured */
     unsigned budget;   /* switches left before I/O is looked at */
     bool immediate;    /* a task runs inside a callback: it goes back there, not on to the next */
     uint64_t now;      /* 0: not read yet since the last wait for I/O */

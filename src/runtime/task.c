@@ -98,6 +98,7 @@ static void init_task(rill__task *task, rill__loop *loop, rill_task_fn *fn,
     task->abort_arg = NULL;
     task->what = "its first turn";
     task->subject_kind = RILL__SUBJECT_NONE;
+    task->since = task->cpu = 0;
     task->loop = loop;
     task->error = NULL;
     task->state = RILL__PARKED;
