@@ -69,11 +69,20 @@ struct rill__op {
     };
 };
 
+/* What calls a descriptor takes. */
+enum {
+    RILL__SOCKET,      /* recv and send */
+    RILL__FILE,        /* read and write: a pipe or a terminal, non-blocking */
+    RILL__FILE_POLLED, /* the same, but it blocks, since others who share it expect so: it is asked
+                          whether it is ready before each call */
+};
+
 /* A descriptor as the driver sees it. Zeroed except fd = -1 when closed. Must not move while open.
  */
 struct rill__handle {
     int fd;
     uint8_t ready;    /* what is likely to succeed without waiting: RILL__READY_… */
+    uint8_t kind;     /* set by who adopts it, afterwards; a socket unless said otherwise */
     bool foreign;     /* the descriptor is somebody else's: never closed by the driver */
     rill__op *reader; /* pending receive, accept or readable */
     rill__op *writer; /* pending send, connect or writable */
@@ -142,8 +151,9 @@ struct rill__driver_ops {
     void (*wake)(rill__driver *driver);
     /* Opens a non-blocking socket. Returns 0 or -errno. */
     int (*open)(rill__driver *driver, rill__handle *handle, int family, int type);
-    /* Takes a descriptor that exists; it must be non-blocking. Returns 0 or -errno, and then the
-     * descriptor is still the caller's. */
+    /* Takes a descriptor that exists. One that recv and send do not take must be non-blocking, or
+     * RILL__FILE_POLLED. Returns 0 or -errno, and then the descriptor is still the caller's; -EPERM
+     * for what can never be waited for, such as a file on a disk. */
     int (*adopt)(rill__driver *driver, rill__handle *handle, int fd);
     /* Binds to a local address. ret_bound may be NULL; a stale file of a unix socket is replaced.
      */

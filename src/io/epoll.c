@@ -11,7 +11,9 @@
 #include "io/kernel.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -39,10 +41,67 @@ static uint64_t now(rill__driver *driver)
     return rill__clock_ns(CLOCK_MONOTONIC);
 }
 
+/* ---- pipes and terminals ---- */
+
+static bool is_ready(int fd, short events)
+{
+    struct pollfd poll_fd = { .fd = fd, .events = events };
+    int n;
+    do
+        n = poll(&poll_fd, 1, 0);
+    while (n < 0 && errno == EINTR);
+    return n != 0; /* a failure is for the call itself to tell */
+}
+
+static ssize_t read_file(const rill__handle *handle, void *ptr, size_t len)
+{
+    if (handle->kind == RILL__FILE_POLLED && !is_ready(handle->fd, POLLIN)) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return read(handle->fd, ptr, len);
+}
+
+/* A write to a pipe that nobody reads raises SIGPIPE, which a library can neither leave to the
+ * program, whose death it would be, nor ignore for all of it. So it is held back in this thread and
+ * taken out of the way, unless one was held back by the program itself before. */
+static ssize_t write_quietly(int fd, const struct iovec *iov, int count)
+{
+    sigset_t broken_pipe, old, before;
+    sigemptyset(&broken_pipe);
+    sigaddset(&broken_pipe, SIGPIPE);
+    sigemptyset(&before);
+    pthread_sigmask(SIG_BLOCK, &broken_pipe, &old);
+    if (sigismember(&old, SIGPIPE))
+        sigpending(&before);
+    ssize_t n = writev(fd, iov, count);
+    int error = errno;
+    if (n < 0 && error == EPIPE && !sigismember(&before, SIGPIPE))
+        sigtimedwait(&broken_pipe, NULL, &(struct timespec){ 0 });
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    errno = error;
+    return n;
+}
+
+static ssize_t write_file(const rill__handle *handle, const struct iovec *iov, int count)
+{
+    if (handle->kind != RILL__FILE_POLLED)
+        return write_quietly(handle->fd, iov, count);
+    if (!is_ready(handle->fd, POLLOUT)) {
+        errno = EAGAIN;
+        return -1;
+    }
+    /* A pipe that is ready takes so much without blocking. */
+    struct iovec some = *iov;
+    some.iov_len = some.iov_len < PIPE_BUF ? some.iov_len : PIPE_BUF;
+    return write_quietly(handle->fd, &some, 1);
+}
+
 /* ---- operations ---- */
 
 static int64_t try_recv(rill__op *op)
 {
+    const rill__handle *handle = op->handle;
     void *ptr = op->recv.ptr;
     size_t len = op->recv.len;
     if (!ptr) {
@@ -50,26 +109,32 @@ static int64_t try_recv(rill__op *op)
         if (!ptr)
             return -ENOMEM;
     }
-    ssize_t n = recv(op->handle->fd, ptr, len, 0);
+    bool is_socket = handle->kind == RILL__SOCKET;
+    ssize_t n = is_socket ? recv(handle->fd, ptr, len, MSG_DONTWAIT) : read_file(handle, ptr, len);
     if (n < 0)
         return -errno;
     /* What came is all there was; a hang-up, and what stands behind urgent data, at which a read
-     * stops, is only seen by reading once more. */
-    if ((size_t)n < len && !(op->handle->ready & RILL__READY_HANGUP))
+     * stops, is only seen by reading once more. So is the next line of a terminal. */
+    if ((size_t)n < len && is_socket && !(handle->ready & RILL__READY_HANGUP))
         op->handle->ready &= (uint8_t)~RILL__READY_READ;
     return n;
 }
 
 static int64_t try_send(rill__op *op)
 {
+    const struct iovec *iov = op->send.iov;
     struct msghdr message = {
-        .msg_iov = (struct iovec *)op->send.iov,
+        .msg_iov = (struct iovec *)iov,
         .msg_iovlen = (size_t)op->send.count,
     };
-    /* One buffer is the common case, and send has less to look at. */
-    ssize_t n = op->send.count == 1 ? send(op->handle->fd, op->send.iov->iov_base,
-                                           op->send.iov->iov_len, MSG_NOSIGNAL)
-                                    : sendmsg(op->handle->fd, &message, MSG_NOSIGNAL);
+    const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    ssize_t n;
+    if (op->handle->kind != RILL__SOCKET)
+        n = write_file(op->handle, iov, op->send.count);
+    else if (op->send.count == 1) /* the common case: send has less to look at */
+        n = send(op->handle->fd, iov->iov_base, iov->iov_len, flags);
+    else
+        n = sendmsg(op->handle->fd, &message, flags);
     return n < 0 ? -errno : n;
 }
 
@@ -110,12 +175,7 @@ static int64_t try_connect(rill__op *op)
 /* Who reads a foreign descriptor need not drain it: only asking tells whether it is ready. */
 static int64_t try_poll(const rill__op *op)
 {
-    struct pollfd poll_fd = {
-        .fd = op->handle->fd,
-        .events = op->kind == RILL__OP_READABLE ? POLLIN : POLLOUT,
-    };
-    int n = poll(&poll_fd, 1, 0);
-    return n < 0 ? -errno : n == 0 ? -EAGAIN : 0;
+    return is_ready(op->handle->fd, op->kind == RILL__OP_READABLE ? POLLIN : POLLOUT) ? 0 : -EAGAIN;
 }
 
 static int64_t try_once(rill__op *op)

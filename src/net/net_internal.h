@@ -67,6 +67,8 @@ struct rill_stream {
     bool flushing;         /* a task sends what the engine has made */
     bool shaking, shaken;  /* the TLS handshake is under way; is done */
     bool shut;             /* nothing more will be written */
+    bool off_loop;         /* threads read and write it, since it cannot be waited for */
+    bool standard;         /* the loop's own: see rill_stdin */
     bool freed;
     char peer[RILL__ADDRESS_TEXT];
 };
@@ -77,6 +79,15 @@ rill_stream *rill__stream_new(void);
 int rill__stream_set_tls(rill_stream *stream, rill__tls_context *context, const char *host);
 /* Does the TLS handshake if there is one left to do. `peer` is for the message. */
 RILL_AWAITS int rill__stream_handshake(rill_stream *stream, const char *peer);
+
+/* ---- pipe.c ---- */
+
+/* Read and write a descriptor on a thread: a count, -errno, or RILL_ECANCELED. */
+RILL_AWAITS int64_t rill__off_loop_read(int fd, void *buf, size_t len);
+/* Writes all of it. 0, or as above; *ret_written says how much went, and keeps its value when
+ * nothing was begun. */
+RILL_AWAITS int64_t rill__off_loop_write(int fd, const void *bytes, size_t len,
+                                         size_t *ret_written);
 
 /* ---- tls.c ---- */
 

@@ -1,5 +1,6 @@
 /*
- * Streams: bytes in and out of a connected socket, plain or through the TLS engine.
+ * Streams: bytes in and out of a connected socket, plain or through the TLS engine; or of what
+ * pipe.c has put under them.
  *
  * A plain stream holds no buffer: reads go straight to the caller's. A TLS stream receives into the
  * engine's input, which is asked for only when bytes are there and given back when they are used
@@ -15,7 +16,9 @@
 #include "base/fail.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* So many receives in a row that need not wait, before other tasks have their turn. */
 #define INSTANT_MAX 64
@@ -40,8 +43,23 @@ int rill__stream_set_tls(rill_stream *stream, rill__tls_context *context, const 
     return stream->tls ? 0 : rill_errcode();
 }
 
+static void close_handle(rill_stream *stream)
+{
+    rill__handle *handle = &stream->handle;
+    if (handle->fd < 0)
+        return;
+    if (!stream->off_loop) {
+        rill__io_close(handle);
+        return;
+    }
+    if (!handle->foreign)
+        close(handle->fd);
+    handle->fd = -1;
+}
+
 static void destroy(rill_stream *stream)
 {
+    close_handle(stream);
     rill__tls_free(stream->tls);
     rill__buf_free(&stream->sending);
     rill__free(stream);
@@ -338,7 +356,8 @@ static ptrdiff_t read_tls(rill_stream *stream, void *buf, size_t len)
 
 static ptrdiff_t read_plain(rill_stream *stream, void *buf, size_t len)
 {
-    int64_t n = rill__io_recv(&stream->handle, buf, len);
+    int64_t n = stream->off_loop ? rill__off_loop_read(stream->handle.fd, buf, len)
+                                 : rill__io_recv(&stream->handle, buf, len);
     return n < 0 ? failure(stream, n, "read") : (ptrdiff_t)n;
 }
 
@@ -360,7 +379,8 @@ static int write_plain(rill_stream *stream, const void *bytes, size_t len)
 {
     struct iovec iov = { (void *)(uintptr_t)bytes, len };
     size_t sent = 0;
-    int64_t n = rill__io_send_all(&stream->handle, &iov, 1, &sent);
+    int64_t n = stream->off_loop ? rill__off_loop_write(stream->handle.fd, bytes, len, &sent)
+                                 : rill__io_send_all(&stream->handle, &iov, 1, &sent);
     stream->written += sent;
     return n < 0 ? failure(stream, n, "write") : 0;
 }
@@ -401,8 +421,20 @@ int rill_stream_write(rill_stream *stream, const void *bytes, size_t len)
 
 /* ---- the end ---- */
 
+/* What is only written to says that no more will come by being closed. */
+static int shut_down_file(rill_stream *stream)
+{
+    int flags = fcntl(stream->handle.fd, F_GETFL);
+    if (!stream->standard && flags >= 0 && (flags & O_ACCMODE) == O_WRONLY)
+        close_handle(stream);
+    stream->shut = true;
+    return 0;
+}
+
 static int shut_down(rill_stream *stream)
 {
+    if (stream->handle.kind != RILL__SOCKET)
+        return shut_down_file(stream);
     if (stream->tls) {
         if (!stream->shaken)
             RILL__TRY(handshake(stream, stream->peer));
@@ -419,8 +451,10 @@ static int shut_down(rill_stream *stream)
 
 int rill_stream_shutdown(rill_stream *stream)
 {
+    if (stream->shut)
+        return 0;
     RILL__TRY(enter(stream, &stream->writing, "shut down"));
-    int rc = stream->shut ? 0 : shut_down(stream);
+    int rc = shut_down(stream);
     leave(stream, &stream->writing);
     return rc;
 }
@@ -448,14 +482,14 @@ static void say_goodbye(rill_stream *stream)
 
 void rill_stream_free(rill_stream *stream)
 {
-    if (!stream || stream->freed)
+    if (!stream || stream->freed || stream->standard)
         return;
     stream->freed = true;
-    if (stream->handle.fd >= 0) {
-        if (stream->tls)
-            say_goodbye(stream);
-        rill__io_close(&stream->handle);
-    }
+    if (stream->handle.fd >= 0 && stream->tls)
+        say_goodbye(stream);
+    /* A thread must not find the descriptor closed, and perhaps another's. */
+    if (!stream->off_loop)
+        close_handle(stream);
     if (stream->users == 0)
         destroy(stream);
 }
