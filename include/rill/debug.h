@@ -37,7 +37,7 @@ enum rill_debug_subject {
     RILL_DEBUG_TEXT,   /* a text */
     RILL_DEBUG_HANDLE, /* a handle: it has a descriptor */
     RILL_DEBUG_TASK,   /* a task */
-    RILL_DEBUG_OWNER,  /* a pointer to a task, or to NULL */
+    RILL_DEBUG_OWNER,  /* the id of a task, or 0 */
     RILL_DEBUG_TIMER,  /* a timer: it has a deadline */
 };
 

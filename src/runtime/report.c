@@ -16,6 +16,14 @@ void rill__report_unjoined(const rill__task *task)
              task->file ? task->file : "?", task->line, message);
 }
 
+void rill__report_holding(const rill__task *task)
+{
+    unsigned count = task->locks + task->held_count;
+    rill_log(RILL_LOG_ERROR, "task", "'%s' (%s:%d) exited holding %u %s: nobody else can unlock %s",
+             task->name, task->file ? task->file : "?", task->line, count,
+             count == 1 ? "lock" : "locks", count == 1 ? "it" : "them");
+}
+
 /* Writes who waits for what: "'main' for join, 'fetch' (a.c:7) for recv and 12 more". */
 static void list_tasks(const rill__loop *loop, char *text, size_t size)
 {

@@ -40,7 +40,7 @@ typedef enum rill__subject {
     RILL__SUBJECT_TEXT,   /* const char *: "example.com" */
     RILL__SUBJECT_HANDLE, /* rill__handle *: its descriptor, and the peer of that */
     RILL__SUBJECT_TASK,   /* struct rill__task *: who is waited for */
-    RILL__SUBJECT_OWNER,  /* struct rill__task *const *: where it says who has what is waited for */
+    RILL__SUBJECT_OWNER,  /* const uint64_t *: the id of the task that has what is waited for, or 0 */
     RILL__SUBJECT_TIMER,  /* rill__timer * */
 } rill__subject;
 void rill__waits_for(rill__subject kind, const void *subject);

@@ -31,6 +31,9 @@ typedef enum rill__cause {
     RILL__CAUSE_SHUTDOWN, /* its owner ended: the spawning task, or the loop */
 } rill__cause;
 
+/* So many read locks and limiters' tokens may a task hold. */
+#define RILL__HELD_MAX 16
+
 /* Who waits for a task's result: lies on the waiter's stack. */
 typedef struct rill__joiner {
     rill__watch watch;
@@ -61,6 +64,9 @@ struct rill__task {
     bool awaits_children; /* parked until one of them has gone */
     unsigned instant_ops; /* I/O in a row that did not have to wait */
     unsigned refusals;    /* waits in a row that failed at once, for a cancellation */
+    unsigned locks;       /* mutexes and write locks that it holds */
+    unsigned held_count;
+    const void *held[RILL__HELD_MAX]; /* read locks and tokens that it holds */
     rill_task_fn *fn;
     void *arg;
     rill__stack *stack;
@@ -143,11 +149,24 @@ void rill__task_resume(rill__loop *loop, rill__task *task);
  * handle is used up. */
 void rill__join_later(rill__task *task, rill__joiner *joiner);
 
+/* rill__checkpoint for paths that must cost next to nothing. */
+static inline int rill__point(const char *what)
+{
+    rill__loop *loop = rill__this_loop;
+    if (!loop || !loop->current || loop->current->scope->origin ||
+        loop->sweep.points + 1 == loop->sweep.cancel_at)
+        return rill__checkpoint(what);
+    loop->sweep.points++;
+    return 0;
+}
+
 /* From the loop: runs ready tasks, a bounded number of switches. */
 void rill__loop_run_ready(rill__loop *loop);
 
 /* ---- report.c ---- */
 void rill__report_unjoined(const rill__task *task);
+/* A task ends with locks that nobody else can unlock. */
+void rill__report_holding(const rill__task *task);
 void rill__report_survivors(const rill__loop *loop);
 /* Says so, once, when nothing can ever wake a task again. */
 void rill__report_deadlock(rill__loop *loop);

@@ -104,7 +104,7 @@ static void init_task(rill__task *task, rill__loop *loop, rill_task_fn *fn,
     task->state = RILL__PARKED;
     task->result = 0;
     task->aborted = task->detached = task->kept = task->awaits_children = false;
-    task->instant_ops = task->refusals = 0;
+    task->instant_ops = task->refusals = task->locks = task->held_count = 0;
     task->fn = fn;
     task->arg = opts->arg;
     task->group = NULL;
@@ -475,6 +475,8 @@ static void settle(rill__task *task)
     rill__scope_close(&task->root);
     task->state = RILL__DONE;
     bool joined = tell_watches(task);
+    if (task->locks + task->held_count > 0)
+        rill__report_holding(task);
     if (task->group) {
         rill__group_member_done(task);
         return;
