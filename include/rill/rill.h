@@ -8,6 +8,7 @@
 #include <rill/error.h>
 #include <rill/headers.h>
 #include <rill/join.h>
+#include <rill/local.h>
 #include <rill/log.h>
 #include <rill/net.h>
 #include <rill/pipe.h>

@@ -121,6 +121,7 @@ struct rill_scope {
         void (*fire)(struct rill__timer *timer);
     } timer;
     rill_scope *origin;
+    void *deferred; /* calls for its end: see local.h */
     int cause;
     bool shield;
     char reason[96];
@@ -144,8 +145,9 @@ typedef struct rill_scope_opts {
 RILL_API int rill_scope_begin_with(const rill_scope_opts *opts);
 
 /* Ends a scope and returns rc, but RILL_ETIMEDOUT for an RILL_ECANCELED that this scope's own
- * deadline caused. Ending it twice, or out of order, gives RILL_EINVAL and changes nothing. */
-RILL_API int rill_scope_end(rill_scope *scope, int rc);
+ * deadline caused. It waits only for what was deferred (local.h). Ending it twice, or out of order,
+ * gives RILL_EINVAL and changes nothing. */
+RILL_AWAITS RILL_API int rill_scope_end(rill_scope *scope, int rc);
 
 /* Cancels what runs inside the scope, from this or another task. Never waits; the first reason
  * (copied, up to 95 bytes, or NULL) is kept. */

@@ -50,7 +50,7 @@ static struct rill__arena_block *add_block(rill__arena *arena, size_t need)
 void *rill__arena_alloc(rill__arena *arena, size_t size)
 {
     size_t need = (size + RED_ZONE + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
-    if (need < size || (arena->max && need > arena->max - arena->used))
+    if (size > PTRDIFF_MAX || need < size || (arena->max && need > arena->max - arena->used))
         return NULL;
     struct rill__arena_block *block = arena->blocks;
     if (!block || block->cap - block->len < need)

@@ -11,8 +11,9 @@ struct every {
     char url[];
 };
 
-static int fetch_once(const struct every *every)
+static int fetch_once(void *arg)
 {
+    const struct every *every = arg;
     rill_auto(rill_response) response = rill_get(every->session, every->url);
     if (!response && rill_cancelled())
         return RILL_ECANCELED; /* the task is to end: that is no failure of the request */
@@ -23,7 +24,7 @@ static int run(struct every *every)
 {
     for (;;) {
         RILL__TRY(rill_interval_wait(&every->interval));
-        RILL__TRY(fetch_once(every));
+        RILL__TRY(rill__call_apart(fetch_once, every));
         RILL__TRY(rill_sleep(0)); /* what never waits must not keep the loop to itself */
     }
 }

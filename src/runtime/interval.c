@@ -112,7 +112,7 @@ static int run_every(void *arg)
     rill__free(arg);
     for (;;) {
         RILL__TRY(rill_interval_wait(&every.interval));
-        RILL__TRY(every.fn(every.arg));
+        RILL__TRY(rill__call_apart(every.fn, every.arg));
         RILL__TRY(rill_sleep(0)); /* work that never waits must not keep the loop to itself */
     }
 }

@@ -67,9 +67,13 @@ int rill__fail_canceled(const char *what);
  * ends. The caller gets control back either way. The task belongs to the loop's background. */
 rill_task rill__spawn_now(rill_task_fn *fn, const rill_spawn_opts *opts);
 
-/* Cancels the tasks that the running one spawned and did not join, and waits for them: for who has
- * to do more after them. The end of a task does so by itself. */
-RILL_AWAITS void rill__end_children(void);
+/* Cancels the tasks that the running one spawned and did not join, waits for them, and runs what it
+ * deferred: for who has to do more after them. The end of a task does so by itself. */
+RILL_AWAITS void rill__wind_up(void);
+
+/* Calls fn(arg) for a task that calls it many times: what a call defers runs at its end, and the
+ * task's memory is freed then. */
+RILL_AWAITS int rill__call_apart(rill_task_fn *fn, void *arg);
 
 /* ---- the end of tasks ---- */
 

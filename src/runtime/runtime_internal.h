@@ -2,6 +2,7 @@
 #ifndef RILL_SRC_RUNTIME_INTERNAL_H
 #define RILL_SRC_RUNTIME_INTERNAL_H
 
+#include "base/arena.h"
 #include "runtime/context.h"
 #include "runtime/runtime.h"
 #include "runtime/stack.h"
@@ -12,6 +13,7 @@
 #include <signal.h>
 
 typedef struct rill__task rill__task;
+typedef struct rill__locals rill__locals;
 typedef struct rill__loop rill__loop;
 typedef struct rill__measure rill__measure;
 
@@ -78,7 +80,9 @@ struct rill__task {
     rill__task *parent; /* who cancels and awaits it at its end; NULL for a group's, or detached */
     rill__list sibling; /* in the parent's children, or the loop's background */
     rill__list children;
-    rill__list watches; /* rill__watch.link */
+    rill__list watches;   /* rill__watch.link */
+    rill__locals *locals; /* its values, shared with others; NULL: none */
+    rill__arena arena;    /* the memory that it allocated for itself */
     rill_scope root;
     const char *file;
     int line;
@@ -100,7 +104,7 @@ struct rill__loop {
     rill__task *current;
     rill__task *ready_head, *ready_tail;
     rill__measure *measure; /* NULL: nothing is measured */
-    unsigned budget;   /* switches left before I/O is looked at */
+    unsigned budget;        /* switches left before I/O is looked at */
     bool immediate;    /* a task runs inside a callback: it goes back there, not on to the next */
     uint64_t now;      /* 0: not read yet since the last wait for I/O */
     rill_error *error; /* of what runs outside tasks */
@@ -197,6 +201,11 @@ void rill__group_add(rill_group *group, rill__task *task);
 void rill__group_adopt(rill_group *group, rill__task *task);
 /* A member ended: its result is taken into account, and the task freed. */
 void rill__group_member_done(rill__task *task);
+
+/* ---- local.c ---- */
+void rill__run_deferred(rill_scope *scope);
+void rill__locals_inherit(rill__task *task, rill__locals *locals);
+void rill__locals_drop(rill__task *task);
 
 /* ---- signal.c ---- */
 void rill__signals_install(rill__loop *loop);

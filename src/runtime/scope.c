@@ -51,6 +51,7 @@ void rill__scope_open(rill_scope *scope, rill_scope *parent, rill__task *task)
     scope->task = task;
     scope->timer = (rill__timer){ .deadline = RILL__NEVER, .fire = deadline_passed };
     scope->origin = parent ? parent->origin : NULL;
+    scope->deferred = NULL;
     scope->cause = RILL__CAUSE_NONE;
     scope->shield = false;
     scope->reason[0] = '\0';
@@ -174,8 +175,10 @@ int rill_scope_end(rill_scope *scope, int rc)
     if (task->scope != scope)
         return rill__fail(RILL_EINVAL,
                           "scope: ended twice, or before a scope that began inside it");
-    task->scope = scope->parent;
     bool own_deadline = scope->origin == scope && scope->cause == RILL__CAUSE_DEADLINE;
+    if (scope->deferred)
+        rill__run_deferred(scope);
+    task->scope = scope->parent;
     rill__scope_close(scope);
     if (rc != RILL_ECANCELED || !own_deadline)
         return rc;

@@ -81,6 +81,10 @@ static size_t aligned(size_t size)
 
 static void set_name(rill__task *task, const char *name)
 {
+    if (!name) {
+        memcpy(task->name, "task", sizeof "task");
+        return;
+    }
     size_t len = 0;
     for (; len < sizeof task->name - 1 && name[len]; len++)
         task->name[len] = name[len];
@@ -110,6 +114,8 @@ static void init_task(rill__task *task, rill__loop *loop, rill_task_fn *fn,
     task->group = NULL;
     task->group_arg = NULL;
     task->starter = NULL;
+    task->locals = NULL;
+    task->arena = (rill__arena){ 0 };
     task->member = (struct rill__member){ 0 };
     task->parent = NULL;
     task->sibling = (rill__list){ 0 };
@@ -117,7 +123,7 @@ static void init_task(rill__task *task, rill__loop *loop, rill_task_fn *fn,
     rill__list_init(&task->watches);
     task->file = opts->file;
     task->line = opts->line;
-    set_name(task, opts->name ? opts->name : "task");
+    set_name(task, opts->name);
 }
 
 static rill__task *fail_stack(const rill_spawn_opts *opts)
@@ -193,6 +199,8 @@ rill_task rill_spawn_with(rill_task_fn *fn, const rill_spawn_opts *given)
         rill__group_add(opts->group, task);
     else
         adopt(loop, task, loop->current);
+    if (loop->current->locals)
+        rill__locals_inherit(task, loop->current->locals);
     rill__task_make_ready(task);
     return (rill_task){ task->id };
 }
@@ -424,9 +432,8 @@ static void wake_parent(rill__task *parent)
     rill__wake(parent);
 }
 
-void rill__end_children(void)
+static void end_children(rill__task *task)
 {
-    rill__task *task = rill__current();
     rill__list_each(node, &task->children) {
         rill__task *child = rill__container(node, rill__task, sibling);
         rill__scope_cancel(&child->root, RILL__CAUSE_SHUTDOWN,
@@ -442,6 +449,16 @@ void rill__end_children(void)
         task->awaits_children = true;
         rill__park("the tasks it spawned", NULL, NULL);
     }
+}
+
+void rill__wind_up(void)
+{
+    rill__task *task = rill__current();
+    end_children(task);
+    if (!task->root.deferred)
+        return;
+    rill__run_deferred(&task->root);
+    end_children(task);
 }
 
 /* Gives the task's error to one who joins it. A task may fail without having made one. */
@@ -504,6 +521,22 @@ static void check_scopes_ended(const rill__task *task)
     assert(task->scope == &task->root);
 }
 
+static bool has_own(const rill__task *task)
+{
+    return !rill__list_empty(&task->children) || task->root.deferred || task->locals;
+}
+
+/* Ends and frees what is the task's own. What frees a value may leave something behind again. */
+static void let_go(rill__task *task)
+{
+    while (has_own(task)) {
+        rill__wind_up();
+        rill__locals_drop(task);
+    }
+    if (task->arena.blocks)
+        rill__arena_free(&task->arena);
+}
+
 void rill__task_entry(void *arg)
 {
     rill__task *task = arg;
@@ -511,7 +544,7 @@ void rill__task_entry(void *arg)
     rill__context_arrived();
     int rc = task->fn(task->arg);
     check_scopes_ended(task);
-    rill__end_children();
+    let_go(task);
     task->result = rc;
     settle(task);
     rill__task_switch_away(loop, true);
@@ -550,8 +583,10 @@ static void joined_task_ended(rill__watch *watch, const rill__task *task)
 
 void rill__join_later(rill__task *task, rill__joiner *joiner)
 {
-    *joiner = (rill__joiner){ .watch = { .ended = joined_task_ended, .joins = true },
-                              .task = rill__current() };
+    joiner->watch.ended = joined_task_ended;
+    joiner->watch.joins = true;
+    joiner->task = rill__current();
+    joiner->ended = false;
     rill__list_append(&task->watches, &joiner->watch.link);
 }
 

@@ -97,7 +97,7 @@ static int run_handler(void *arg)
     rill_request *request = arg;
     rill_app *app = request->connection->app;
     int rc = request->route->opts.handler(request);
-    rill__end_children(); /* they may use the request: it cannot end before them */
+    rill__wind_up(); /* they may use the request: it cannot end before them */
     conclude(request, rc);
     request->handler_done = true;
     app->handlers--;

@@ -63,7 +63,7 @@ static void run_every(const struct rill__background *background)
     if (rill_interval_init(&interval, background->period, 0, background->missed) < 0)
         return;
     while (rill_interval_wait(&interval) >= 0)
-        log_background(background, background->fn(background->arg));
+        log_background(background, rill__call_apart(background->fn, background->arg));
 }
 
 static int run_background(void *arg)
@@ -73,7 +73,7 @@ static int run_background(void *arg)
         run_every(background);
     else
         log_background(background, background->fn(background->arg));
-    rill__end_children();
+    rill__wind_up();
     background->task = (rill_task){ 0 };
     background->app->background_count--;
     rill__waitq_wake_all(&background->app->changed);

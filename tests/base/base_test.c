@@ -63,6 +63,7 @@ TEST(arena_aligns_copies_and_limits)
     CHECK_STR(rill__arena_printf(&arena, "%d %s", 42, "x"), "42 x");
     CHECK(rill__arena_alloc(&arena, 4096) == NULL);
     CHECK(rill__arena_alloc(&arena, SIZE_MAX - 3) == NULL);
+    CHECK(rill__arena_alloc(&(rill__arena){ 0 }, SIZE_MAX - 15) == NULL); /* no wrap-around */
     rill__arena_reset(&arena);
     char *big = rill__arena_alloc(&arena, 4000);
     REQUIRE(big);
