@@ -10,6 +10,7 @@
 #include <rill/join.h>
 #include <rill/local.h>
 #include <rill/log.h>
+#include <rill/loop.h>
 #include <rill/net.h>
 #include <rill/pipe.h>
 #include <rill/redis.h>

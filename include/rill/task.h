@@ -306,11 +306,37 @@ RILL_AWAITS RILL_API rill_task rill_every_with(double seconds, rill_task_fn *fn,
 
 /* ---- threads ---- */
 
+typedef struct rill_to_thread_opts {
+    size_t size;
+    void *arg;    /* handed to the function */
+    bool abandon; /* cancelled while fn runs, the caller goes on at once; fn ends by itself, and
+                     what it returns is dropped. Default: its end is awaited */
+    void (*discard)(
+        void *arg); /* called once, if rill_to_thread returns RILL_ECANCELED, as soon as
+                       fn does not use arg any more; then on any thread. Default: none */
+} rill_to_thread_opts;
+
 /* Calls fn(arg) on a thread of a small pool while other tasks run, and waits for its result: for
- * what blocks, such as files and SQLite. fn must not call functions of this library, except
- * rill_log and rill_fail, whose error is handed to the caller. Cancel  before fn has started it
- * does not happen (RILL_ECANCELED); afterwards its end is awaited and its result delivered. */
-RILL_AWAITS RILL_API int rill_to_thread(rill_task_fn *fn, void *arg);
+ * what blocks, such as SQLite and libraries that know nothing of this one.
+ *     rc = rill_to_thread(load, &table);
+ *     rc = rill_to_thread(look_up, query, .abandon = true, .discard = free);
+ * fn must not call functions of this library, except rill_log, rill_fail, rill_thread_cancelled and
+ * those that say so. Its error is handed to the caller.
+ * Cancel  before fn has started it does not happen (RILL_ECANCELED). Afterwards its end is awaited
+ *         and its result delivered; with `.abandon` it is RILL_ECANCELED too, and arg must live on
+ *         until fn has ended: `.discard` is told. */
+#define rill_to_thread(fn, ...)                                                                    \
+    rill_to_thread_with((fn), RILL_OPTS(rill_to_thread_opts, .arg = __VA_ARGS__))
+RILL_AWAITS RILL_API int rill_to_thread_with(rill_task_fn *fn, const rill_to_thread_opts *opts);
+
+/* Inside rill_to_thread: whether the task that waits was cancelled, so that the function may end
+ * early. False everywhere else. */
+RILL_API bool rill_thread_cancelled(void);
+
+/* How many threads the pool has at most, from now on; the process starts with 8. Fewer end those
+ * that have nothing to do, more help those who wait. From any thread. Returns 0, or RILL_EINVAL for
+ * less than 1 or more than 1024. */
+RILL_API int rill_thread_limit(int threads);
 
 RILL_END_DECLS
 

@@ -149,6 +149,9 @@ struct rill__driver_ops {
     /* Makes a poll that waits, or the next one, return. From any thread and from signal handlers.
      */
     void (*wake)(rill__driver *driver);
+    /* A descriptor that can be read while a poll would complete something or was woken; NULL when
+     * the driver has none. */
+    int (*fd)(rill__driver *driver);
     /* Opens a non-blocking socket. Returns 0 or -errno. */
     int (*open)(rill__driver *driver, rill__handle *handle, int family, int type);
     /* Takes a descriptor that exists. One that recv and send do not take must be non-blocking, or

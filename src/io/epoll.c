@@ -362,6 +362,11 @@ static void wake(rill__driver *driver)
     (void)n; /* EAGAIN: it is set already */
 }
 
+static int own_fd(rill__driver *driver)
+{
+    return self(driver)->epoll_fd;
+}
+
 static void free_driver(rill__driver *base)
 {
     struct epoll_driver *driver = self(base);
@@ -381,6 +386,7 @@ rill__driver *rill__epoll_new(void)
         .random = rill__kernel_random,
         .poll = poll_events,
         .wake = wake,
+        .fd = own_fd,
         .open = open_socket,
         .adopt = adopt,
         .bind = rill__kernel_bind,

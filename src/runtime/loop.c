@@ -7,6 +7,7 @@
 #include "runtime/runtime_internal.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -86,10 +87,9 @@ void rill__loop_part_add(rill__loop_part *part, const void *kind,
 
 /* ---- making and freeing ---- */
 
-static void free_loop(rill__loop *loop)
+void rill__loop_free(rill__loop *loop)
 {
     rill__loops_remove(loop);
-    rill__jobs_settle(loop);
     while (loop->parts) {
         rill__loop_part *part = loop->parts;
         loop->parts = part->next;
@@ -97,36 +97,59 @@ static void free_loop(rill__loop *loop)
     }
     rill__stack_pool_free(&loop->stacks);
     loop->driver->ops->free(loop->driver);
-    rill__error_owner = NULL;
-    rill__this_loop = NULL;
+    if (rill__this_loop == loop) {
+        rill__error_owner = NULL;
+        rill__this_loop = NULL;
+    }
+    rill_loop_unref(loop->mailbox);
     rill__error_free(&loop->error);
     rill__free(loop->slots);
     rill__free(loop);
 }
 
-/* Frees the driver when it fails. */
-static rill__loop *new_loop(rill__driver *driver)
+static rill__loop *fail_new(rill__loop *loop, rill__driver *driver)
+{
+    driver->ops->free(driver);
+    rill__free(loop);
+    rill__fail_nomem();
+    return NULL;
+}
+
+/* Loops count from here, each a stretch of handles apart from the next. */
+static uint32_t next_generation(void)
+{
+    static _Atomic uint32_t loops;
+    return (atomic_fetch_add(&loops, 1) << 20) + 1;
+}
+
+rill__loop *rill__loop_new(rill__driver *driver)
 {
     rill__loop *loop = rill__zalloc(sizeof *loop);
-    if (!loop) {
-        driver->ops->free(driver);
-        rill__fail_nomem();
-        return NULL;
-    }
+    if (!loop)
+        return fail_new(loop, driver);
+    loop->mailbox = rill__mailbox_new(loop);
+    if (!loop->mailbox)
+        return fail_new(loop, driver);
     loop->driver = driver;
+    loop->first_generation = next_generation();
+    loop->host_timer.fd = -1;
     driver->ops->random(driver, &loop->random, sizeof loop->random);
-    rill__context_of_thread(&loop->context);
     loop->now = loop->driver->ops->now(loop->driver);
     rill__wheel_init(&loop->wheel, loop->now);
     rill__stack_pool_init(&loop->stacks);
     rill__list_init(&loop->background);
     rill__list_init(&loop->deferred);
-    rill__this_loop = loop;
-    rill__error_owner = &loop->error;
     rill__scope_open(&loop->root, NULL, NULL);
     loop->next_trim = rill__after(loop->now, TRIM_NS);
-    rill__loops_add(loop);
     return loop;
+}
+
+void rill__loop_enter(rill__loop *loop)
+{
+    rill__context_of_thread(&loop->context);
+    rill__this_loop = loop;
+    rill__error_owner = &loop->error;
+    rill__loops_add(loop);
 }
 
 /* ---- turning ---- */
@@ -147,7 +170,7 @@ static void run_deferred(rill__loop *loop)
 
 static void check_signals(rill__loop *loop)
 {
-    int signal_number = loop->stop_signal ? 0 : rill__signals_pending();
+    int signal_number = loop->stop_signal || !loop->main_task ? 0 : rill__signals_pending();
     if (!signal_number)
         return;
     loop->stop_signal = signal_number;
@@ -163,16 +186,29 @@ static void maybe_trim(rill__loop *loop)
     rill__stack_trim(&loop->stacks);
 }
 
+/* Whether no task is left but the first one, which is kept for its result. */
+static bool is_empty(const rill__loop *loop)
+{
+    return loop->task_count <= (loop->main_task ? 1 : 0);
+}
+
 /* Whether the last task that this phase waits for has ended during the turn. */
 static bool is_over(const rill__loop *loop)
 {
+    if (!loop->main_task)
+        return is_empty(loop);
     return loop->main_task->state == RILL__DONE &&
-           (loop->task_count <= 1 || !rill__scope_is_cancelled(&loop->root));
+           (is_empty(loop) || !rill__scope_is_cancelled(&loop->root));
 }
 
-static uint64_t poll_timeout(rill__loop *loop)
+static bool has_work(const rill__loop *loop)
 {
-    if (is_over(loop) || loop->ready_head || !rill__list_empty(&loop->deferred))
+    return loop->ready_head || !rill__list_empty(&loop->deferred);
+}
+
+static uint64_t poll_timeout(rill__loop *loop, uint64_t limit)
+{
+    if (is_over(loop) || has_work(loop))
         return 0;
     uint64_t next = rill__wheel_next(&loop->wheel);
     if (next == RILL__NEVER)
@@ -180,9 +216,10 @@ static uint64_t poll_timeout(rill__loop *loop)
     if (next > loop->next_trim && rill__stack_worth_trimming(&loop->stacks))
         next = loop->next_trim;
     if (next == RILL__NEVER)
-        return RILL__NEVER;
+        return limit;
     uint64_t now = loop->driver->ops->now(loop->driver);
-    return next > now ? next - now : 0;
+    uint64_t span = next > now ? next - now : 0;
+    return span < limit ? span : limit;
 }
 
 /* Nothing will ever happen by itself: so the tasks are ended, and who does not end then is waited
@@ -197,27 +234,55 @@ static void end_deadlock(rill__loop *loop)
     assert(!stuck);
 }
 
-/* One turn: I/O before timers, so that what has arrived beats a deadline of the same moment. */
-static void turn(rill__loop *loop)
+/* Waits for I/O and completes it. */
+static void poll_driver(rill__loop *loop, uint64_t timeout)
 {
-    rill__loop_run_ready(loop);
-    run_deferred(loop);
-    check_signals(loop);
-    uint64_t timeout = poll_timeout(loop);
+    if (timeout > 0 && !rill__mail_sleep(loop))
+        timeout = 0;
     loop->now = 0; /* it is another once the wait is over: read again by who asks first */
     atomic_store_explicit(&loop->polling, true, memory_order_relaxed);
     int rc = loop->driver->ops->poll(loop->driver, timeout);
     atomic_store_explicit(&loop->polling, false, memory_order_relaxed);
     atomic_store_explicit(&loop->turns, loop->turns + 1, memory_order_relaxed);
-    if (rc == -EDEADLK)
+    if (rc == -EDEADLK && rill__others_may_call(loop))
+        sched_yield(); /* something may still come, from where the driver does not see it */
+    else if (rc == -EDEADLK)
         end_deadlock(loop);
-    rill__jobs_collect(loop);
+}
+
+/* I/O before timers, so that what has arrived beats a deadline of the same moment. */
+void rill__loop_turn(rill__loop *loop, uint64_t timeout_ns)
+{
+    rill__loop_run_ready(loop);
+    run_deferred(loop);
+    check_signals(loop);
+    poll_driver(loop, poll_timeout(loop, timeout_ns));
+    rill__mail_collect(loop);
     check_signals(loop);
     rill__wheel_advance(&loop->wheel, rill__loop_now());
     maybe_trim(loop);
 }
 
-/* ---- rill_run ---- */
+bool rill__loop_run_rest(rill__loop *loop)
+{
+    rill__loop_run_ready(loop);
+    run_deferred(loop);
+    return has_work(loop);
+}
+
+/* ---- from the first task to the last ---- */
+
+int rill__loop_set_main(rill__loop *loop, rill_task_fn *fn, const rill_spawn_opts *opts)
+{
+    rill__task *task = rill__task_new(loop, fn, opts);
+    if (!task)
+        return rill_errcode();
+    task->kept = true;
+    loop->main_task = task;
+    rill__scope_open(&task->root, &loop->root, task);
+    rill__task_make_ready(task);
+    return 0;
+}
 
 static void too_slow(rill__timer *timer)
 {
@@ -225,30 +290,38 @@ static void too_slow(rill__timer *timer)
     rill__report_survivors(rill__this_loop);
 }
 
-static void finish_background(rill__loop *loop)
+static void turn_until_empty(rill__loop *loop)
+{
+    rill__mail_collect(loop);
+    while (!is_empty(loop))
+        rill__loop_turn(loop, RILL__NEVER);
+}
+
+void rill__loop_finish(rill__loop *loop)
 {
     rill__timer patience = { .deadline = rill__after(loop->now, PATIENCE_NS), .fire = too_slow };
+    atomic_store(&loop->mailbox->phase, RILL__TAKES_CALLS);
     rill__scope_cancel(&loop->root, RILL__CAUSE_SHUTDOWN, "the loop has ended");
     rill__timer_set(&patience);
-    while (loop->task_count > 1) /* the main task, done, is the one left */
-        turn(loop);
+    turn_until_empty(loop);
+    /* Those who call without end must not keep it: only what they are about to post still comes. */
+    atomic_store(&loop->mailbox->phase, RILL__TAKES_NOTHING);
+    do
+        turn_until_empty(loop);
+    while (!rill__mailbox_close(loop));
     rill__timer_cancel(&patience);
 }
 
-static void drive(rill__loop *loop, rill__task *task)
+void rill__loop_drive(rill__loop *loop)
 {
-    loop->main_task = task;
-    rill__scope_open(&task->root, &loop->root, task);
-    task->kept = true;
-    rill__signals_install(loop);
     rill__overflow_guard_enter();
-    rill__task_make_ready(task);
-    while (task->state != RILL__DONE)
-        turn(loop);
-    finish_background(loop);
+    while (loop->main_task->state != RILL__DONE)
+        rill__loop_turn(loop, RILL__NEVER);
+    rill__loop_finish(loop);
     rill__overflow_guard_leave();
-    rill__signals_restore();
 }
+
+/* ---- rill_run ---- */
 
 static void note_outcome(const rill__loop *loop, rill__outcome *outcome)
 {
@@ -275,21 +348,23 @@ static void not_begun(rill__outcome *outcome)
 void rill__run_on(rill__driver *driver, rill_task_fn *fn, void *arg, rill__outcome *ret_outcome)
 {
     *ret_outcome = (rill__outcome){ 0 };
-    rill__loop *loop = new_loop(driver);
+    rill__loop *loop = rill__loop_new(driver);
     if (!loop) {
         not_begun(ret_outcome);
         return;
     }
     rill_spawn_opts opts = { .size = sizeof opts, .arg = arg, .name = "main" };
-    rill__task *task = rill__task_new(loop, fn, &opts);
-    if (task) {
-        drive(loop, task);
+    rill__loop_enter(loop);
+    if (rill__loop_set_main(loop, fn, &opts) == 0) {
+        rill__signals_install(loop);
+        rill__loop_drive(loop);
+        rill__signals_restore();
         note_outcome(loop, ret_outcome);
-        rill__task_free(task);
+        rill__task_free(loop->main_task);
     } else {
         not_begun(ret_outcome);
     }
-    free_loop(loop);
+    rill__loop_free(loop);
 }
 
 static int explain(const rill__outcome *outcome)

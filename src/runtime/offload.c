@@ -1,31 +1,41 @@
 /*
  * Threads for what blocks: a small pool, started as it is needed and shared by all loops.
  *
- * A job lies on the stack of the task that waits for it. Until a thread has taken it, it can be
- * taken back; afterwards the task waits for its end. Finished jobs are pushed to their loop's list,
- * and the loop wakes their tasks.
+ * Until a thread has taken a job, it can be taken back; afterwards the task waits for its end,
+ * which comes to its loop by mail. So a job may lie on the stack of the task that waits for it. One
+ * that may be abandoned has memory of its own: whoever comes last, the task or the thread, frees
+ * it.
  */
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/fail.h"
+#include "base/opts.h"
 #include "runtime/runtime_internal.h"
 
-#include <sched.h>
-#include <stdatomic.h>
-
-#define THREADS_MAX 8
+#define THREADS_DEFAULT 8
+#define THREADS_MAX 1024
 /* A thread that has had nothing to do for so long ends. */
 #define IDLE_SECONDS 10
 
+enum job_state {
+    WAITING, /* no thread has taken it */
+    TAKEN,
+    ENDED,     /* the mail that says so is on its way */
+    ABANDONED, /* taken, and the thread's own */
+};
+
 typedef struct rill__job {
-    rill__list link; /* queue.jobs, while no thread has taken it */
-    struct rill__job *next_finished;
+    rill__list link; /* pool.jobs, while it waits */
+    rill__mail mail; /* that it has ended */
     rill__task *task;
-    rill__loop *loop;
+    rill_loop *home;
     rill_task_fn *fn;
     void *arg;
+    void (*discard)(void *arg);
     rill_error *error;
     int result;
-    bool taken;
+    enum job_state state; /* changed under the pool's lock */
+    _Atomic bool cancelled;
     rill__timer timer; /* of a job that is called by the loop */
 } rill__job;
 
@@ -34,24 +44,46 @@ static struct {
     pthread_cond_t more;
     rill__list jobs; /* that no thread has taken */
     int waiting;     /* how many these are */
-    int threads, idle;
-} pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER };
+    int threads, idle, limit;
+} pool = {
+    .lock = PTHREAD_MUTEX_INITIALIZER,
+    .more = PTHREAD_COND_INITIALIZER,
+    .jobs = { &pool.jobs, &pool.jobs },
+    .limit = THREADS_DEFAULT,
+};
+
+static __thread rill__job *this_job; /* that this thread runs */
+
+/* ---- the threads' side ---- */
+
+static void job_done(rill__mail *mail)
+{
+    rill__wake(rill__container(mail, rill__job, mail)->task);
+}
 
 static void run_job(rill__job *job)
 {
+    this_job = job;
     rill__error_owner = &job->error;
     job->result = job->fn(job->arg);
     rill__error_owner = NULL;
-    rill__loop *loop = job->loop;
-    rill__job *head = atomic_load(&loop->finished_jobs);
-    do
-        job->next_finished = head;
-    while (!atomic_compare_exchange_weak(&loop->finished_jobs, &head, job));
-    loop->driver->ops->wake(loop->driver);
-    atomic_fetch_sub(&loop->jobs, 1); /* the loop may go only now */
+    this_job = NULL;
+    pthread_mutex_lock(&pool.lock);
+    bool abandoned = job->state == ABANDONED;
+    job->state = ENDED;
+    pthread_mutex_unlock(&pool.lock);
+    if (!abandoned) {
+        rill__post(job->home, &job->mail);
+        return;
+    }
+    if (job->discard)
+        job->discard(job->arg);
+    rill__error_free(&job->error);
+    rill__free(job);
 }
 
-/* Waits for a job, with the lock held. Returns NULL when none came for long. */
+/* Waits for a job, with the lock held. Returns NULL when none came for long, or when there are more
+ * threads than there may be. */
 static rill__job *next_job(void)
 {
     struct timespec limit;
@@ -59,15 +91,15 @@ static rill__job *next_job(void)
     limit.tv_sec += IDLE_SECONDS;
     pool.idle++;
     int rc = 0;
-    while (rill__list_empty(&pool.jobs) && rc == 0)
+    while (rill__list_empty(&pool.jobs) && rc == 0 && pool.threads <= pool.limit)
         rc = pthread_cond_timedwait(&pool.more, &pool.lock, &limit);
     pool.idle--;
-    rill__list *node = rill__list_pop(&pool.jobs);
+    rill__list *node = pool.threads <= pool.limit ? rill__list_pop(&pool.jobs) : NULL;
     if (!node)
         return NULL;
     rill__job *job = rill__container(node, rill__job, link);
     pool.waiting--;
-    job->taken = true;
+    job->state = TAKEN;
     return job;
 }
 
@@ -85,6 +117,13 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
+bool rill_thread_cancelled(void)
+{
+    return this_job && atomic_load(&this_job->cancelled);
+}
+
+/* ---- the pool ---- */
+
 /* In the child of a fork the threads are gone. */
 static void reset_in_child(void)
 {
@@ -96,42 +135,73 @@ static void reset_in_child(void)
 
 static void init_pool(void)
 {
-    rill__list_init(&pool.jobs);
     pthread_atfork(NULL, NULL, reset_in_child);
+}
+
+int rill__thread_detached(void *(*run)(void *arg), void *arg)
+{
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    sigset_t all, old;
+    sigfillset(&all); /* signals are the first loop's */
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    pthread_t thread;
+    int rc = pthread_create(&thread, &attributes, run, arg);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attributes);
+    return rc;
 }
 
 /* Starts one more thread when nobody is free for the job. With the lock held. */
 static bool ensure_thread(void)
 {
-    if (pool.idle > pool.waiting || pool.threads >= THREADS_MAX)
+    if (pool.idle > pool.waiting || pool.threads >= pool.limit)
         return true;
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    sigset_t all, old;
-    sigfillset(&all); /* signals are the loop's */
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    pthread_t thread;
-    int rc = pthread_create(&thread, &attributes, thread_main, NULL);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    pthread_attr_destroy(&attributes);
-    if (rc == 0)
+    if (rill__thread_detached(thread_main, NULL) == 0)
         pool.threads++;
     return pool.threads > 0;
 }
 
+int rill_thread_limit(int threads)
+{
+    if (threads < 1 || threads > THREADS_MAX)
+        return rill__fail(RILL_EINVAL, "thread_limit: %d is not 1 to %d", threads, THREADS_MAX);
+    pthread_mutex_lock(&pool.lock);
+    pool.limit = threads;
+    for (int left = pool.waiting - pool.idle; left > 0 && pool.threads < pool.limit; left--)
+        if (rill__thread_detached(thread_main, NULL) == 0)
+            pool.threads++;
+    pthread_cond_broadcast(&pool.more);
+    pthread_mutex_unlock(&pool.lock);
+    return 0;
+}
+
+/* ---- the task's side ---- */
+
+/* A task that waits for a job: lies on its stack. */
+struct job_wait {
+    rill__job *job;
+    bool may_abandon;
+    bool abandoned; /* then the job is not the task's any more */
+};
+
 static rill__abort abort_job(void *arg)
 {
-    rill__job *job = arg;
+    struct job_wait *wait = arg;
+    rill__job *job = wait->job;
     pthread_mutex_lock(&pool.lock);
-    bool taken = job->taken;
-    if (!taken) {
+    bool waited = job->state == WAITING;
+    if (waited) {
         rill__list_remove(&job->link);
         pool.waiting--;
-        atomic_fetch_sub(&job->loop->jobs, 1);
+    } else if (job->state == TAKEN) {
+        atomic_store(&job->cancelled, true);
+        wait->abandoned = wait->may_abandon;
+        job->state = wait->abandoned ? ABANDONED : TAKEN;
     }
     pthread_mutex_unlock(&pool.lock);
-    return taken ? RILL__ABORT_PENDING : RILL__ABORTED;
+    return waited || wait->abandoned ? RILL__ABORTED : RILL__ABORT_PENDING;
 }
 
 static int submit_job(rill__job *job)
@@ -141,13 +211,22 @@ static int submit_job(rill__job *job)
     pthread_mutex_lock(&pool.lock);
     bool ok = ensure_thread();
     if (ok) {
-        atomic_fetch_add(&job->loop->jobs, 1);
         rill__list_append(&pool.jobs, &job->link);
         pool.waiting++;
         pthread_cond_signal(&pool.more);
     }
     pthread_mutex_unlock(&pool.lock);
     return ok ? 0 : rill__fail(RILL_ENOMEM, "to_thread: no thread could be started");
+}
+
+static int call_in_thread(struct job_wait *wait)
+{
+    rill__loop *loop = rill__this_loop;
+    RILL__TRY(submit_job(wait->job));
+    loop->awaited++;
+    int rc = rill__park("a thread", abort_job, wait);
+    loop->awaited--;
+    return rc;
 }
 
 /* ---- without threads ---- */
@@ -180,39 +259,53 @@ static int call_later(rill__job *job, rill__driver *driver)
     return rill__park("a thread", abort_timer, &job->timer);
 }
 
-static int call_in_thread(rill__job *job)
+/* ---- the public face ---- */
+
+static int take_result(rill__job *job)
 {
-    RILL__TRY(submit_job(job));
-    return rill__park("a thread", abort_job, job);
+    if (job->result < 0 && job->error)
+        rill__error_move(&job->error, &job->task->error);
+    else if (job->result < 0)
+        rill__fail(job->result, "to_thread: %s", rill_code_text(job->result));
+    return job->result;
 }
 
-int rill_to_thread(rill_task_fn *fn, void *arg)
+static int call_job_somewhere(rill_task_fn *fn, const rill_to_thread_opts *opts,
+                              bool *ret_abandoned)
 {
     RILL__TRY(rill__checkpoint("to_thread"));
-    rill__job job = { .task = rill__current(), .loop = rill__this_loop, .fn = fn, .arg = arg };
     rill__driver *driver = rill__loop_driver();
-    RILL__TRY(driver->ops->job_time ? call_later(&job, driver) : call_in_thread(&job));
-    if (job.result < 0 && job.error)
-        rill__error_move(&job.error, &job.task->error);
-    else if (job.result < 0)
-        rill__fail(job.result, "to_thread: %s", rill_code_text(job.result));
-    rill__error_free(&job.error);
-    return job.result;
+    rill__job room, *job = opts->abandon ? rill__alloc(sizeof *job) : &room;
+    if (!job)
+        return rill__fail_nomem();
+    *job = (rill__job){
+        .mail = { .run = job_done },
+        .task = rill__current(),
+        .home = rill__this_loop->mailbox,
+        .fn = fn,
+        .arg = opts->arg,
+        .discard = opts->discard,
+    };
+    struct job_wait wait = { .job = job, .may_abandon = opts->abandon };
+    int rc = driver->ops->job_time ? call_later(job, driver) : call_in_thread(&wait);
+    *ret_abandoned = wait.abandoned;
+    if (wait.abandoned)
+        return rc;
+    if (rc == 0)
+        rc = take_result(job);
+    rill__error_free(&job->error);
+    if (job != &room)
+        rill__free(job);
+    return rc;
 }
 
-void rill__jobs_collect(rill__loop *loop)
+int rill_to_thread_with(rill_task_fn *fn, const rill_to_thread_opts *given)
 {
-    if (!atomic_load_explicit(&loop->finished_jobs, memory_order_relaxed))
-        return;
-    rill__job *job = atomic_exchange(&loop->finished_jobs, NULL);
-    for (rill__job *next; job; job = next) {
-        next = job->next_finished;
-        rill__wake(job->task);
-    }
-}
-
-void rill__jobs_settle(rill__loop *loop)
-{
-    while (atomic_load(&loop->jobs) > 0)
-        sched_yield(); /* a thread is a few instructions from letting go */
+    rill_to_thread_opts opts;
+    rill__opts_read(opts, given);
+    bool abandoned = false;
+    int rc = call_job_somewhere(fn, &opts, &abandoned);
+    if (rc == RILL_ECANCELED && opts.discard && !abandoned)
+        opts.discard(opts.arg);
+    return rc;
 }

@@ -77,8 +77,7 @@ void rill__report_deadlock(rill__loop *loop)
 {
     if (loop->deadlock_told || loop->driver->pending > 0)
         return;
-    /* In this order: a thread counts its job off after it has handed it back. */
-    if (loop->jobs > 0 || loop->finished_jobs || somebody_sleeps(loop))
+    if (rill__others_may_call(loop) || somebody_sleeps(loop))
         return;
     rill__tell_deadlock(loop);
 }

@@ -10,7 +10,9 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <rill/loop.h>
 #include <signal.h>
+#include <stdatomic.h>
 
 typedef struct rill__task rill__task;
 typedef struct rill__locals rill__locals;
@@ -89,6 +91,34 @@ struct rill__task {
     char name[32];
 };
 
+/* A message to a loop, in memory that stays until it has run. */
+typedef struct rill__mail {
+    struct rill__mail *next;
+    void (*run)(struct rill__mail *mail); /* on the loop's thread, outside tasks */
+} rill__mail;
+
+typedef struct rill__promise rill__promise;
+
+/* What a loop takes from others. Mail that tasks wait for is taken until the last one has ended. */
+enum rill__phase {
+    RILL__TAKES_TASKS,
+    RILL__TAKES_CALLS, /* its first task has ended */
+    RILL__TAKES_NOTHING,
+};
+
+/* A loop as other threads know it: stays as long as somebody refers to it. */
+struct rill_loop {
+    _Atomic unsigned refs;       /* the loop's own among them */
+    _Atomic(rill__mail *) inbox; /* newest first */
+    _Atomic unsigned posting;    /* who is in the middle of rill__post: the loop waits for them */
+    _Atomic bool asleep;         /* the loop waits for I/O, or is about to */
+    _Atomic enum rill__phase phase;
+    _Atomic bool stopped; /* rill_loop_stop was called */
+    rill__mail stop;
+    rill__loop *loop;   /* of use while posting, and to its own thread */
+    rill__promise *end; /* of a loop that rill_loop_start has made: how its first task ended */
+};
+
 struct rill__slot {
     rill__task *task; /* NULL: free */
     uint32_t generation;
@@ -124,9 +154,12 @@ struct rill__loop {
     bool deadlock_told;
     uint64_t random; /* the state of rill__loop_random */
     rill__sweep sweep;
-    /* Finished thread jobs, pushed by the pool's threads. */
-    _Atomic(struct rill__job *) finished_jobs;
-    _Atomic int jobs; /* handed to the pool and not let go of */
+    rill_loop *mailbox;
+    size_t awaited; /* tasks that wait for mail: from the pool's threads, from other loops */
+    bool hosted;    /* somebody else's loop turns it */
+    bool turning;   /* and does so at the moment */
+    rill__handle host_timer;   /* of a hosted loop: makes its descriptor readable in time */
+    uint32_t first_generation; /* of its tasks' handles: another loop's are stale here */
 };
 
 extern __thread rill__loop *rill__this_loop __attribute__((tls_model("initial-exec")));
@@ -144,6 +177,8 @@ rill__task *rill__task_new(rill__loop *loop, rill_task_fn *fn, const rill_spawn_
 /* Frees a task that is done and that nobody refers to any more. */
 void rill__task_free(rill__task *task);
 void rill__task_make_ready(rill__task *task);
+/* A task of the loop's background, from outside tasks. NULL when memory is short. */
+rill__task *rill__spawn_background(rill_task_fn *fn, const rill_spawn_opts *opts);
 /* Gives the thread to the next ready task, or to the loop. */
 void rill__task_switch_away(rill__loop *loop, bool dying);
 /* From the loop: runs the task until it gives the thread back. */
@@ -215,9 +250,76 @@ int rill__signals_pending(void);
 void rill__overflow_guard_enter(void);
 void rill__overflow_guard_leave(void);
 
+/* ---- loop.c ---- */
+
+/* A loop that no thread has entered yet. Frees the driver when it fails. */
+rill__loop *rill__loop_new(rill__driver *driver);
+void rill__loop_enter(rill__loop *loop);
+/* Makes fn(arg) its first task, or fails. */
+int rill__loop_set_main(rill__loop *loop, rill_task_fn *fn, const rill_spawn_opts *opts);
+/* Runs the first task and all that it starts to their end. */
+void rill__loop_drive(rill__loop *loop);
+/* One turn, which waits for I/O at most so many ns. */
+void rill__loop_turn(rill__loop *loop, uint64_t timeout_ns);
+/* Runs ready tasks and what they deferred, without I/O. Returns whether there is more. */
+bool rill__loop_run_rest(rill__loop *loop);
+/* Cancels all tasks and turns until they have ended; then it takes no more calls. */
+void rill__loop_finish(rill__loop *loop);
+void rill__loop_free(rill__loop *loop);
+
+/* ---- mail.c ---- */
+
+rill_loop *rill__mailbox_new(rill__loop *loop);
+/* Hands mail to a loop, from any thread and from signal handlers. False when the loop has ended:
+ * then the mail is still the caller's. */
+bool rill__post(rill_loop *to, rill__mail *mail);
+/* Says that the loop is about to sleep. False when there is mail, so that it must not. */
+bool rill__mail_sleep(rill__loop *loop);
+bool rill__mail_waits(rill__loop *loop);
+/* Runs what has come; the loop is awake. */
+void rill__mail_collect(rill__loop *loop);
+/* Takes no more mail, and waits until no thread touches the loop. False when there still is some.
+ */
+bool rill__mailbox_close(rill__loop *loop);
+/* Whether something outside may wake a task: a thread, or another loop. */
+bool rill__others_may_call(const rill__loop *loop);
+int rill__fail_ended(const char *what);
+
 /* ---- offload.c ---- */
-void rill__jobs_collect(rill__loop *loop);
-/* Waits until no thread touches the loop any more. */
-void rill__jobs_settle(rill__loop *loop);
+
+/* Starts a thread that takes no signals and that nobody joins. 0 or an errno. */
+int rill__thread_detached(void *(*run)(void *arg), void *arg);
+
+/* ---- promise.c ---- */
+
+/* How something will end that other threads wait for. Counted. */
+struct rill__promise {
+    _Atomic unsigned refs;
+    pthread_mutex_t lock;
+    pthread_cond_t ended; /* for threads that have no loop */
+    rill__list waiters;   /* tasks */
+    bool done, joined;
+    int result;
+    rill_error *error;
+    const char *file; /* where it was made, for messages */
+    int line;
+    char name[32];
+    void (*free)(rill__promise *promise);
+};
+
+/* With one reference; `free_promise` is called with the last one and frees the memory. */
+void rill__promise_init(rill__promise *promise, const rill_spawn_opts *opts,
+                        void (*free_promise)(rill__promise *promise));
+void rill__promise_unref(rill__promise *promise);
+/* Keeps it, moves the error in, and tells all who wait. */
+void rill__promise_keep(rill__promise *promise, int result, rill_error **error);
+bool rill__promise_is_kept(rill__promise *promise);
+/* Waits, as a task or as a thread without a loop, and returns the result; its error becomes the
+ * caller's. `what` is for messages. */
+RILL_AWAITS int rill__promise_join(rill__promise *promise, const char *what);
+/* The same for who must not go before: on_cancel is called once if the task is cancelled. */
+typedef void rill__cancelled_fn(rill__promise *promise, const char *reason);
+RILL_AWAITS int rill__promise_join_fast(rill__promise *promise, const char *what,
+                                        rill__cancelled_fn *on_cancel);
 
 #endif

@@ -32,8 +32,8 @@ static bool grow_slots(rill__loop *loop)
     if (!slots)
         return false;
     for (uint32_t i = loop->slot_count; i < count; i++)
-        slots[i] =
-            (struct rill__slot){ .generation = 1, .next_free = i + 1 < count ? i + 1 : SLOT_NONE };
+        slots[i] = (struct rill__slot){ .generation = loop->first_generation,
+                                        .next_free = i + 1 < count ? i + 1 : SLOT_NONE };
     loop->slot_free = loop->slot_count;
     loop->slots = slots;
     loop->slot_count = count;
@@ -205,6 +205,17 @@ rill_task rill_spawn_with(rill_task_fn *fn, const rill_spawn_opts *given)
     return (rill_task){ task->id };
 }
 
+rill__task *rill__spawn_background(rill_task_fn *fn, const rill_spawn_opts *opts)
+{
+    rill__loop *loop = rill__this_loop;
+    rill__task *task = rill__task_new(loop, fn, opts);
+    if (!task)
+        return NULL;
+    adopt(loop, task, NULL);
+    rill__task_make_ready(task);
+    return task;
+}
+
 rill_task rill__spawn_now(rill_task_fn *fn, const rill_spawn_opts *opts)
 {
     rill__loop *loop = rill__this_loop;
@@ -300,7 +311,7 @@ static void run_picked(rill__loop *loop)
         for (rill__task *task = loop->ready_head; task && count < PICK_AMONG; count++)
             task = task->next_ready;
         rill__task *task = pick_ready(loop, driver->ops->pick(driver, count));
-        driver->ops->note(driver, task->id);
+        driver->ops->note(driver, task->id - ((uint64_t)loop->first_generation << 32));
         loop->budget = 0;
         rill__task_resume(loop, task);
     }

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static atomic_int thread_starts, thread_ends;
@@ -189,4 +190,220 @@ TEST(loops_of_several_threads_share_the_pool)
         pthread_join(loops[i].thread, NULL);
         CHECK_INT(loops[i].status, 0);
     }
+}
+
+/* ---- abandoning ---- */
+
+struct query {
+    atomic_bool begun, go, ended;
+    bool saw_cancel;
+    int result;
+};
+
+static atomic_int discarded;
+
+static void discard_query(void *arg)
+{
+    free(arg);
+    atomic_fetch_add(&discarded, 1);
+}
+
+static int run_query(void *arg)
+{
+    struct query *query = arg;
+    atomic_store(&query->begun, true);
+    while (!atomic_load(&query->go))
+        usleep(500);
+    query->saw_cancel = rill_thread_cancelled();
+    atomic_store(&query->ended, true);
+    return query->result;
+}
+
+static int abandon_query(void *arg)
+{
+    return rill_to_thread(run_query, arg, .abandon = true);
+}
+
+static int run_query_awaited(void *arg)
+{
+    return rill_to_thread(run_query, arg);
+}
+
+static int discard_abandoned(void *arg)
+{
+    return rill_to_thread(run_query, arg, .abandon = true, .discard = discard_query);
+}
+
+static void wait_for(atomic_bool *flag)
+{
+    while (!atomic_load(flag))
+        CHECK_INT(rill_sleep(0.0005), 0);
+}
+
+TASK_TEST(an_abandoned_job_lets_its_task_go_and_ends_by_itself)
+{
+    static struct query query;
+    rill_task task = rill_spawn(abandon_query, &query);
+    wait_for(&query.begun);
+    rill_cancel(task);
+    CHECK_INT(rill_join(task), RILL_ECANCELED);
+    CHECK(!atomic_load(&query.ended));
+    atomic_store(&query.go, true);
+    wait_for(&query.ended);
+    CHECK(query.saw_cancel);
+}
+
+TASK_TEST(a_job_that_may_be_abandoned_and_is_not_gives_its_result)
+{
+    struct query query = { .go = true, .result = 6 };
+    CHECK_INT(abandon_query(&query), 6);
+    CHECK(!query.saw_cancel);
+    query.result = RILL_EREFUSED;
+    CHECK_INT(abandon_query(&query), RILL_EREFUSED);
+    CHECK_INT(rill_to_thread(fail_at_once, "from a thread", .abandon = true), RILL_EREFUSED);
+    CHECK_STR(rill_last_error()->message, "from a thread");
+}
+
+TASK_TEST(what_was_cancelled_is_discarded_once_whenever_that_was)
+{
+    /* before the call */
+    CHECK_INT(rill_within(0, discard_abandoned, calloc(1, sizeof(struct query))), RILL_ETIMEDOUT);
+    CHECK_INT(discarded, 1);
+    /* while it runs: by the thread, when it has ended */
+    struct query *query = calloc(1, sizeof *query);
+    rill_task task = rill_spawn(discard_abandoned, query);
+    wait_for(&query->begun);
+    rill_cancel(task);
+    CHECK_INT(rill_join(task), RILL_ECANCELED);
+    CHECK_INT(discarded, 1);
+    atomic_store(&query->go, true);
+    while (atomic_load(&discarded) < 2)
+        CHECK_INT(rill_sleep(0.0005), 0);
+    /* when the function itself says so */
+    query = calloc(1, sizeof *query);
+    *query = (struct query){ .go = true, .result = RILL_ECANCELED };
+    CHECK_INT(discard_abandoned(query), RILL_ECANCELED);
+    CHECK_INT(discarded, 3);
+    /* not at all: it is the caller's */
+    query = calloc(1, sizeof *query);
+    *query = (struct query){ .go = true, .result = 1 };
+    CHECK_INT(discard_abandoned(query), 1);
+    CHECK_INT(discarded, 3);
+    free(query);
+}
+
+static int leave_abandoned(void *arg)
+{
+    struct query *query = arg;
+    rill_task task = rill_spawn(discard_abandoned, query);
+    wait_for(&query->begun);
+    rill_cancel(task);
+    return rill_join(task) == RILL_ECANCELED ? 0 : 1;
+}
+
+TEST(a_loop_ends_without_the_jobs_it_has_abandoned)
+{
+    struct query *query = calloc(1, sizeof *query);
+    CHECK_INT(rill_run(leave_abandoned, query), 0);
+    CHECK_INT(discarded, 0);
+    atomic_store(&query->go, true);
+    while (atomic_load(&discarded) == 0)
+        usleep(500);
+}
+
+TASK_TEST(race_a_job_abandoned_as_it_ends)
+{
+    for (int i = 0; i < 300; i++) {
+        struct query *query = calloc(1, sizeof *query);
+        *query = (struct query){ .go = true, .result = 1 };
+        int before = discarded;
+        rill_task task = rill_spawn(discard_abandoned, query);
+        rill_sleep(0);
+        usleep((unsigned)(i % 10) * 5);
+        rill_cancel(task);
+        if (rill_join(task) == 1) {
+            CHECK_INT(discarded, before);
+            free(query);
+            continue;
+        }
+        while (atomic_load(&discarded) == before)
+            CHECK_INT(rill_sleep(0), 0);
+    }
+}
+
+TASK_TEST(a_job_that_is_awaited_sees_that_it_was_cancelled)
+{
+    struct query query = { .result = 4 };
+    CHECK(!rill_thread_cancelled());
+    rill_task task = rill_spawn(run_query_awaited, &query);
+    wait_for(&query.begun);
+    rill_cancel(task);
+    CHECK_INT(rill_sleep(0.002), 0);
+    CHECK(!rill_task_done(task));
+    atomic_store(&query.go, true);
+    CHECK_INT(rill_join(task), 4);
+    CHECK(query.saw_cancel);
+}
+
+/* ---- the size of the pool ---- */
+
+TASK_TEST(the_pool_has_as_many_threads_as_it_may)
+{
+    enum { COUNT = 5 };
+    rill_task tasks[COUNT];
+    CHECK_INT(rill_thread_limit(2), 0);
+    for (int i = 0; i < COUNT; i++)
+        tasks[i] = rill_spawn(gate_on_thread, NULL);
+    wait_for_starts(2);
+    CHECK_INT(rill_sleep(0.01), 0);
+    CHECK_INT(atomic_load(&thread_starts), 2);
+    CHECK_INT(rill_thread_limit(4), 0); /* those that wait are helped at once */
+    wait_for_starts(4);
+    CHECK_INT(rill_sleep(0.01), 0);
+    CHECK_INT(atomic_load(&thread_starts), 4);
+    CHECK_INT(rill_thread_limit(1), 0);
+    atomic_store(&gate_open, true);
+    for (int i = 0; i < COUNT; i++)
+        CHECK_INT(rill_join(tasks[i]), 5);
+    CHECK_INT(atomic_load(&thread_starts), COUNT);
+}
+
+static atomic_int at_once, most_at_once;
+
+static int count_at_once(void *arg)
+{
+    (void)arg;
+    int now = atomic_fetch_add(&at_once, 1) + 1;
+    if (now > atomic_load(&most_at_once))
+        atomic_store(&most_at_once, now);
+    usleep(1000);
+    atomic_fetch_sub(&at_once, 1);
+    return 0;
+}
+
+static int count_on_thread(void *arg)
+{
+    return rill_to_thread(count_at_once, arg);
+}
+
+TASK_TEST(a_pool_that_was_made_smaller_stays_so)
+{
+    char items[12];
+    CHECK_INT(rill_gather(items, 12, count_on_thread), 0);
+    CHECK(most_at_once > 2);
+    CHECK_INT(rill_thread_limit(1), 0);
+    CHECK_INT(rill_sleep(0.01), 0);
+    atomic_store(&most_at_once, 0);
+    CHECK_INT(rill_gather(items, 12, count_on_thread), 0);
+    CHECK_INT(most_at_once, 1);
+}
+
+TEST(limits_of_the_limit)
+{
+    CHECK_INT(rill_thread_limit(0), RILL_EINVAL);
+    CHECK_INT(rill_thread_limit(-1), RILL_EINVAL);
+    CHECK_INT(rill_thread_limit(1025), RILL_EINVAL);
+    CHECK_STR(rill_last_error()->message, "thread_limit: 1025 is not 1 to 1024");
+    CHECK_INT(rill_thread_limit(1024), 0);
+    CHECK_INT(rill_thread_limit(1), 0);
 }
