@@ -3,6 +3,7 @@
 #define RILL_RILL_H
 
 #include <rill/base.h>
+#include <rill/channel.h>
 #include <rill/client.h>
 #include <rill/debug.h>
 #include <rill/error.h>
@@ -13,7 +14,9 @@
 #include <rill/loop.h>
 #include <rill/net.h>
 #include <rill/pipe.h>
+#include <rill/queue.h>
 #include <rill/redis.h>
+#include <rill/select.h>
 #include <rill/server.h>
 #include <rill/sync.h>
 #include <rill/task.h>

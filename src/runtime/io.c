@@ -26,10 +26,9 @@ static rill__abort abort_op(void *arg)
     return driver->ops->cancel(driver, op) ? RILL__ABORTED : RILL__ABORT_PENDING;
 }
 
-/* A task whose I/O never has to wait must not keep the loop to itself. A cancellation that comes
- * meanwhile is for the next call: this one has its result. */
-static void share_thread(rill__task *task)
+void rill__share_thread(void)
 {
+    rill__task *task = rill__this_loop->current;
     if (++task->instant_ops < INSTANT_OPS_MAX)
         return;
     task->instant_ops = 0;
@@ -44,7 +43,7 @@ static int64_t wait_op(struct waiting_op *wait, const char *what)
     wait->op.done = op_done;
     wait->task = rill__current();
     if (rill__submit(rill__loop_driver(), &wait->op)) {
-        share_thread(wait->task);
+        rill__share_thread();
         return wait->op.result;
     }
     wait->task->instant_ops = 0;

@@ -48,6 +48,11 @@ void rill__waits_for(rill__subject kind, const void *subject);
 /* Lets every task run that is ready. Returns 0, RILL_ECANCELED or RILL_ENOTASK. */
 RILL_AWAITS int rill__yield(const char *what);
 
+/* After what might have had to wait and did not: a task for which that goes on and on must not keep
+ * the loop to itself, so now and then the others have their turn. A cancellation that comes
+ * meanwhile is for the next call: this one has its result. */
+RILL_AWAITS void rill__share_thread(void);
+
 /* Makes a parked task ready. Only once a park, only while it is parked, only on its own loop. */
 void rill__wake(struct rill__task *task);
 
