@@ -1,12 +1,15 @@
 /* The library's allocator: malloc with a counter that tests can make fail. */
 #include "base/alloc.h"
 
-#include <stdbool.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 unsigned long rill__alloc_count;
 unsigned long rill__alloc_fail_at;
+
+bool rill__alloc_watched;
+long rill__alloc_live;
 
 static bool fails(void)
 {
@@ -14,22 +17,53 @@ static bool fails(void)
     return n == rill__alloc_fail_at;
 }
 
+static void *watch(void *memory)
+{
+    if (rill__alloc_watched && memory)
+        __atomic_add_fetch(&rill__alloc_live, 1, __ATOMIC_RELAXED);
+    return memory;
+}
+
 void *rill__alloc(size_t size)
 {
-    return fails() ? NULL : malloc(size);
+    return fails() ? NULL : watch(malloc(size));
 }
 
 void *rill__zalloc(size_t size)
 {
-    return fails() ? NULL : calloc(1, size);
+    return fails() ? NULL : watch(calloc(1, size));
 }
 
 void *rill__realloc(void *memory, size_t size)
 {
-    return fails() ? NULL : realloc(memory, size);
+    if (fails())
+        return NULL;
+    void *moved = realloc(memory, size);
+    return memory ? moved : watch(moved);
 }
 
 void rill__free(void *memory)
+{
+    if (rill__alloc_watched && memory)
+        __atomic_sub_fetch(&rill__alloc_live, 1, __ATOMIC_RELAXED);
+    free(memory);
+}
+
+void *rill__world_alloc(size_t size)
+{
+    void *memory = calloc(1, size);
+    assert(memory);
+    return memory;
+}
+
+void *rill__world_realloc(void *memory, size_t size)
+{
+    void *moved = realloc(memory, size);
+    assert(moved);
+    return moved;
+}
+
+void rill__world_free(void *memory)
 {
     free(memory);
 }
