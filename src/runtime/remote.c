@@ -42,7 +42,7 @@ static int run_remote(void *arg)
 {
     rill_remote *remote = arg;
     int rc = remote->fn(remote->arg);
-    rill__end_children();
+    rill__wind_up();
     remote->task = NULL;
     rill__promise_keep(&remote->promise, rc, rill__error_owner);
     rill__promise_unref(&remote->promise);
