@@ -26,7 +26,7 @@ static void *thread_main(void *arg)
     rill__error_move(&loop->main_task->error, &error);
     rill__task_free(loop->main_task);
     rill__loop_free(loop);
-    rill__promise_keep(end, result, &error);
+    rill__promise_keep(end, result, error);
     rill__error_free(&error);
     rill__promise_unref(end);
     return NULL;

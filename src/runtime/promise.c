@@ -37,7 +37,7 @@ void rill__promise_init(rill__promise *promise, const rill_spawn_opts *opts,
 
 static const char *message_of(const rill__promise *promise)
 {
-    return promise->error ? promise->error->message : rill_code_text(promise->result);
+    return promise->error.code ? promise->error.message : rill_code_text(promise->result);
 }
 
 void rill__promise_unref(rill__promise *promise)
@@ -48,18 +48,17 @@ void rill__promise_unref(rill__promise *promise)
         rill_log(RILL_LOG_ERROR, "task", "'%s' (%s:%d) failed and nobody joined it: %s",
                  promise->name, promise->file ? promise->file : "?", promise->line,
                  message_of(promise));
-    rill__error_free(&promise->error);
     pthread_mutex_destroy(&promise->lock);
     pthread_cond_destroy(&promise->ended);
     promise->free(promise);
 }
 
-void rill__promise_keep(rill__promise *promise, int result, rill_error **error)
+void rill__promise_keep(rill__promise *promise, int result, const rill_error *error)
 {
     pthread_mutex_lock(&promise->lock);
     promise->result = result;
-    if (result < 0 && *error && (*error)->code == result)
-        rill__error_move(error, &promise->error);
+    if (result < 0 && error && error->code == result)
+        promise->error = *error;
     promise->done = true;
     /* A task that has its mail may be gone at once, and its list node with it. */
     for (rill__list *node; (node = rill__list_pop(&promise->waiters));) {
@@ -143,8 +142,8 @@ int rill__promise_join_fast(rill__promise *promise, const char *what, rill__canc
     pthread_mutex_lock(&promise->lock);
     promise->joined = true;
     pthread_mutex_unlock(&promise->lock);
-    if (promise->result < 0 && promise->error)
-        *rill__error_slot() = *promise->error;
+    if (promise->result < 0 && promise->error.code)
+        *rill__error_slot() = promise->error;
     else if (promise->result < 0)
         rill__fail(promise->result, "'%s': %s", promise->name, rill_code_text(promise->result));
     return promise->result;

@@ -19,6 +19,7 @@ struct rill_remote {
     void *arg;
     size_t stack;
     rill__mail spawn, cancel;
+    rill__watch watch;
     rill__task *task; /* for its own loop: while it runs */
     bool cancelling;  /* under the promise's lock: the letter has been written */
     char reason[96];
@@ -38,15 +39,12 @@ static void free_remote(rill__promise *promise)
 
 /* ---- on the loop that runs it ---- */
 
-static int run_remote(void *arg)
+static void task_ended(rill__watch *watch, const rill__task *task)
 {
-    rill_remote *remote = arg;
-    int rc = remote->fn(remote->arg);
-    rill__wind_up();
+    rill_remote *remote = rill__container(watch, rill_remote, watch);
     remote->task = NULL;
-    rill__promise_keep(&remote->promise, rc, rill__error_owner);
+    rill__promise_keep(&remote->promise, task->result, task->error);
     rill__promise_unref(&remote->promise);
-    return 0; /* its failure is the joiner's, or told when nobody is left to join */
 }
 
 static void spawn_came(rill__mail *mail)
@@ -54,16 +52,19 @@ static void spawn_came(rill__mail *mail)
     rill_remote *remote = rill__container(mail, rill_remote, spawn);
     rill_spawn_opts opts = {
         .size = sizeof opts,
-        .arg = remote,
+        .arg = remote->arg,
         .name = remote->promise.name,
         .stack = remote->stack,
         .file = remote->promise.file,
         .line = remote->promise.line,
     };
-    remote->task = rill__spawn_background(run_remote, &opts);
-    if (remote->task)
+    remote->task = rill__spawn_background(remote->fn, &opts);
+    if (remote->task) {
+        remote->watch = (rill__watch){ .ended = task_ended, .joins = true };
+        rill__list_append(&remote->task->watches, &remote->watch.link);
         return;
-    rill__promise_keep(&remote->promise, rill_errcode(), rill__error_owner);
+    }
+    rill__promise_keep(&remote->promise, rill_errcode(), rill_last_error());
     rill__promise_unref(&remote->promise);
 }
 

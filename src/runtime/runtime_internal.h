@@ -300,7 +300,7 @@ struct rill__promise {
     rill__list waiters;   /* tasks */
     bool done, joined;
     int result;
-    rill_error *error;
+    rill_error error; /* code 0: none was made */
     const char *file; /* where it was made, for messages */
     int line;
     char name[32];
@@ -311,8 +311,8 @@ struct rill__promise {
 void rill__promise_init(rill__promise *promise, const rill_spawn_opts *opts,
                         void (*free_promise)(rill__promise *promise));
 void rill__promise_unref(rill__promise *promise);
-/* Keeps it, moves the error in, and tells all who wait. */
-void rill__promise_keep(rill__promise *promise, int result, rill_error **error);
+/* Keeps it, with a copy of the error (may be NULL), and tells all who wait. */
+void rill__promise_keep(rill__promise *promise, int result, const rill_error *error);
 bool rill__promise_is_kept(rill__promise *promise);
 /* Waits, as a task or as a thread without a loop, and returns the result; its error becomes the
  * caller's. `what` is for messages. */
