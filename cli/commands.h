@@ -3,6 +3,7 @@
 #define RILL_CLI_COMMANDS_H
 
 int command_get(int argc, char **argv);
+int command_ps(int argc, char **argv);
 int command_watch(int argc, char **argv);
 
 #endif

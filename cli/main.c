@@ -12,6 +12,7 @@ static const struct {
     const char *summary;
 } commands[] = {
     { "get", command_get, "fetches many URLs at once and says how each went" },
+    { "ps", command_ps, "shows the tasks of a running process, even a stuck one" },
     { "watch", command_watch, "checks URLs on a schedule and serves a live page of them" },
 };
 #define COUNT (sizeof commands / sizeof commands[0])

@@ -8,6 +8,7 @@
 #include <rill/debug.h>
 #include <rill/error.h>
 #include <rill/headers.h>
+#include <rill/inspect.h>
 #include <rill/join.h>
 #include <rill/local.h>
 #include <rill/log.h>
