@@ -82,8 +82,9 @@ static void leave_task(rill_case *self)
     rill__task_unwatch(&rill__case_state_of(self)->watch);
 }
 
-static int fail_task(int result)
+static int fail_task(const rill_case *self, int result)
 {
+    (void)self;
     if (result == RILL_EDEADLOCK)
         return rill__fail(result, "select: a task cannot wait for its own end");
     return rill__fail(result, "select: the task was joined or detached already, or never was");
@@ -165,10 +166,10 @@ static int attempt_writable(rill_case *self)
     return attempt_descriptor(self, RILL__OP_WRITABLE);
 }
 
-static int fail_descriptor(int result)
+static int fail_descriptor(const rill_case *self, int result)
 {
     return rill__fail_errno(result == -ENOMEM ? RILL_ENOMEM : RILL_EOS, -result,
-                            "select: a descriptor cannot be waited for");
+                            "select: wait for descriptor %d", self->number.fd);
 }
 
 rill_case rill_case_readable(int fd)

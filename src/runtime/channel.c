@@ -88,43 +88,38 @@ void rill_receiver_free(rill_receiver *receiver)
 
 /* ---- sending and receiving ---- */
 
-static int fail_send(int rc)
-{
-    if (rc == RILL_ECLOSED)
-        return rill__fail(rc, "channel send: no receiver is left");
-    if (rc == RILL_EAGAIN)
-        return rill__fail(rc, "channel send: there is no room, and no receiver waits");
-    return rc;
-}
+static const rill__side sending = {
+    .source = RILL__GIVING,
+    .what = "channel send",
+    .closed = "no receiver is left",
+    .must_wait = "there is no room, and no receiver waits",
+};
 
-static int fail_recv(int rc)
-{
-    if (rc == RILL_ECLOSED)
-        return rill__fail(rc, "channel receive: no sender is left");
-    if (rc == RILL_EAGAIN)
-        return rill__fail(rc, "channel receive: there is nothing yet");
-    return rc;
-}
+static const rill__side receiving = {
+    .source = RILL__TAKING,
+    .what = "channel receive",
+    .closed = "no sender is left",
+    .must_wait = "there is nothing yet",
+};
 
 int rill_channel_send(rill_sender *sender, const void *value)
 {
-    return fail_send(rill__handover_give(&of_sender(sender)->handover, value, "channel send"));
+    return rill__give(&of_sender(sender)->handover, value, &sending);
 }
 
 int rill_channel_recv(rill_receiver *receiver, void *value)
 {
-    rill__handover *handover = &of_receiver(receiver)->handover;
-    return fail_recv(rill__handover_take(handover, value, "channel receive"));
+    return rill__take(&of_receiver(receiver)->handover, value, &receiving);
 }
 
 int rill_channel_try_send(rill_sender *sender, const void *value)
 {
-    return fail_send(rill__handover_try_give(&of_sender(sender)->handover, value));
+    return rill__try_give(&of_sender(sender)->handover, value, &sending);
 }
 
 int rill_channel_try_recv(rill_receiver *receiver, void *value)
 {
-    return fail_recv(rill__handover_try_take(&of_receiver(receiver)->handover, value));
+    return rill__try_take(&of_receiver(receiver)->handover, value, &receiving);
 }
 
 size_t rill_channel_count(const rill_receiver *receiver)
@@ -132,26 +127,14 @@ size_t rill_channel_count(const rill_receiver *receiver)
     return of_receiver(receiver)->handover.items.count;
 }
 
-/* ---- in a select ---- */
-
 rill_case rill_case_send(rill_sender *sender, const void *value)
 {
-    static const rill__source source = {
-        .attempt = rill__handover_case_try_give,
-        .enter = rill__handover_case_enter_give,
-        .fail = fail_send,
-    };
-    return sender ? rill__case(&source, &of_sender(sender)->handover, (void *)value)
+    return sender ? rill__case(&sending.source, &of_sender(sender)->handover, (void *)value)
                   : rill__case_never();
 }
 
 rill_case rill_case_recv(rill_receiver *receiver, void *value)
 {
-    static const rill__source source = {
-        .attempt = rill__handover_case_try_take,
-        .enter = rill__handover_case_enter_take,
-        .fail = fail_recv,
-    };
-    return receiver ? rill__case(&source, &of_receiver(receiver)->handover, value)
+    return receiver ? rill__case(&receiving.source, &of_receiver(receiver)->handover, value)
                     : rill__case_never();
 }

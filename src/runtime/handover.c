@@ -18,9 +18,12 @@ int rill__handover_init(rill__handover *handover, const char *what, int64_t capa
     return capacity > 0 ? rill__items_reserve(&handover->items, handover->capacity) : 0;
 }
 
-/* ---- without waiting ---- */
+/* ---- what can happen at once ---- */
 
-int rill__handover_try_give(rill__handover *handover, const void *item)
+/* Both return RILL_EAGAIN when nothing can, RILL_ECLOSED when nothing ever will, with no error
+ * made. */
+
+static int give_now(rill__handover *handover, const void *item)
 {
     if (handover->closed)
         return RILL_ECLOSED;
@@ -39,7 +42,7 @@ int rill__handover_try_give(rill__handover *handover, const void *item)
     return 0;
 }
 
-int rill__handover_try_take(rill__handover *handover, void *item)
+static int take_now(rill__handover *handover, void *item)
 {
     rill__waiter *giver = rill__waitq_first(&handover->givers);
     bool stored = handover->items.count > 0;
@@ -58,27 +61,48 @@ int rill__handover_try_take(rill__handover *handover, void *item)
     return 0;
 }
 
-/* ---- waiting ---- */
+/* ---- giving and taking ---- */
 
-/* Once it has waited, the handover may be gone: whoever freed it has ended the wait. */
-int rill__handover_give(rill__handover *handover, const void *item, const char *what)
+static int in_words(const rill__side *side, int rc)
 {
-    RILL__TRY(rill__checkpoint(what));
-    int rc = rill__handover_try_give(handover, item);
+    if (rc == RILL_ECLOSED)
+        return rill__fail(rc, "%s: %s", side->what, side->closed);
     if (rc == RILL_EAGAIN)
-        return rill__waitq_wait_for(&handover->givers, what, (void *)item);
-    rill__share_thread();
+        return rill__fail(rc, "%s: %s", side->what, side->must_wait);
     return rc;
 }
 
-int rill__handover_take(rill__handover *handover, void *item, const char *what)
+/* Once it has waited, the handover may be gone: whoever freed it has ended the wait. */
+int rill__give(rill__handover *handover, const void *item, const rill__side *side)
 {
-    RILL__TRY(rill__checkpoint(what));
-    int rc = rill__handover_try_take(handover, item);
+    RILL__TRY(rill__point(side->what));
+    int rc = give_now(handover, item);
     if (rc == RILL_EAGAIN)
-        return rill__waitq_wait_for(&handover->takers, what, item);
-    rill__share_thread();
-    return rc;
+        rc = rill__waitq_wait_for(&handover->givers, side->what, (void *)item);
+    else
+        rill__share_thread();
+    return rc < 0 ? in_words(side, rc) : 0;
+}
+
+int rill__take(rill__handover *handover, void *item, const rill__side *side)
+{
+    RILL__TRY(rill__point(side->what));
+    int rc = take_now(handover, item);
+    if (rc == RILL_EAGAIN)
+        rc = rill__waitq_wait_for(&handover->takers, side->what, item);
+    else
+        rill__share_thread();
+    return rc < 0 ? in_words(side, rc) : 0;
+}
+
+int rill__try_give(rill__handover *handover, const void *item, const rill__side *side)
+{
+    return in_words(side, give_now(handover, item));
+}
+
+int rill__try_take(rill__handover *handover, void *item, const rill__side *side)
+{
+    return in_words(side, take_now(handover, item));
 }
 
 /* ---- the end ---- */
@@ -112,24 +136,30 @@ void rill__handover_finish(rill__handover *handover)
 
 /* ---- in a select ---- */
 
-int rill__handover_case_try_give(rill_case *self)
+int rill__attempt_give(rill_case *self)
 {
-    return rill__handover_try_give(self->subject, self->item);
+    return give_now(self->subject, self->item);
 }
 
-int rill__handover_case_try_take(rill_case *self)
+int rill__attempt_take(rill_case *self)
 {
-    return rill__handover_try_take(self->subject, self->item);
+    return take_now(self->subject, self->item);
 }
 
-void rill__handover_case_enter_give(rill_case *self)
+void rill__enter_givers(rill_case *self)
 {
     rill__handover *handover = self->subject;
     rill__case_enter(self, &handover->givers);
 }
 
-void rill__handover_case_enter_take(rill_case *self)
+void rill__enter_takers(rill_case *self)
 {
     rill__handover *handover = self->subject;
     rill__case_enter(self, &handover->takers);
+}
+
+int rill__fail_side(const rill_case *self, int result)
+{
+    const rill__side *side = (const rill__side *)(const void *)self->source;
+    return in_words(side, result);
 }

@@ -25,28 +25,48 @@ typedef struct rill__handover {
     bool closed;              /* nothing more is taken in */
 } rill__handover;
 
+/* One side of a kind of handover, in words, and as a case of a select. */
+typedef struct rill__side {
+    rill__source source;   /* RILL__GIVING or RILL__TAKING */
+    const char *what;      /* "channel send" */
+    const char *closed;    /* why it fails for good: "no receiver is left" */
+    const char *must_wait; /* why it fails when it is not to wait: "there is no room" */
+} rill__side;
+
 /* `capacity` as the options have it: RILL_UNLIMITED (-1) or a number. items must be initialised.
  * Allocates what a bounded store needs. Returns 0, RILL_EINVAL or RILL_ENOMEM. */
 int rill__handover_init(rill__handover *handover, const char *what, int64_t capacity);
 /* Closes it, drops what is inside and frees the memory. */
 void rill__handover_finish(rill__handover *handover);
 
-/* Each returns 0; RILL_ECLOSED, with no error made, for the caller to word; RILL_ENOMEM. */
-RILL_AWAITS int rill__handover_give(rill__handover *handover, const void *item, const char *what);
-RILL_AWAITS int rill__handover_take(rill__handover *handover, void *item, const char *what);
-/* The same without waiting: RILL_EAGAIN, with no error made, when they would have to. */
-int rill__handover_try_give(rill__handover *handover, const void *item);
-int rill__handover_try_take(rill__handover *handover, void *item);
+/* Each returns 0 or fails, in the words of the side: RILL_ECLOSED; RILL_ENOMEM when an unbounded
+ * store cannot grow. */
+RILL_AWAITS int rill__give(rill__handover *handover, const void *item, const rill__side *side);
+RILL_AWAITS int rill__take(rill__handover *handover, void *item, const rill__side *side);
+/* The same without waiting: RILL_EAGAIN when they would have to. */
+int rill__try_give(rill__handover *handover, const void *item, const rill__side *side);
+int rill__try_take(rill__handover *handover, void *item, const rill__side *side);
 
 /* Nothing more is taken in: those who wait get RILL_ECLOSED, what is inside can still be taken. */
 void rill__handover_close(rill__handover *handover);
 /* Drops what is inside, and says how many items that were. */
 size_t rill__handover_clear(rill__handover *handover);
 
-/* For a case of a select whose subject is a handover. */
-int rill__handover_case_try_give(rill_case *self);
-int rill__handover_case_try_take(rill_case *self);
-void rill__handover_case_enter_give(rill_case *self);
-void rill__handover_case_enter_take(rill_case *self);
+/* ---- for the sides' sources ---- */
+
+int rill__attempt_give(rill_case *self);
+int rill__attempt_take(rill_case *self);
+void rill__enter_givers(rill_case *self);
+void rill__enter_takers(rill_case *self);
+int rill__fail_side(const rill_case *self, int result);
+
+#define RILL__GIVING                                                                               \
+    {                                                                                              \
+        .attempt = rill__attempt_give, .enter = rill__enter_givers, .fail = rill__fail_side        \
+    }
+#define RILL__TAKING                                                                               \
+    {                                                                                              \
+        .attempt = rill__attempt_take, .enter = rill__enter_takers, .fail = rill__fail_side        \
+    }
 
 #endif

@@ -47,42 +47,49 @@ void rill_queue_free(rill_queue *queue)
 
 /* ---- putting and getting ---- */
 
-static int fail_put(int rc)
-{
-    if (rc == RILL_ECLOSED)
-        return rill__fail(rc, "queue put: the queue was shut down");
-    if (rc == RILL_EAGAIN)
-        return rill__fail(rc, "queue put: the queue is full");
-    return rc;
-}
+static const rill__side putting = {
+    .source = RILL__GIVING,
+    .what = "queue put",
+    .closed = "the queue was shut down",
+    .must_wait = "the queue is full",
+};
 
-static int fail_get(int rc)
-{
-    if (rc == RILL_ECLOSED)
-        return rill__fail(rc, "queue get: the queue was shut down");
-    if (rc == RILL_EAGAIN)
-        return rill__fail(rc, "queue get: the queue is empty");
-    return rc;
-}
+static const rill__side getting = {
+    .source = RILL__TAKING,
+    .what = "queue get",
+    .closed = "the queue was shut down",
+    .must_wait = "the queue is empty",
+};
 
 int rill_queue_put(rill_queue *queue, const void *element)
 {
-    return fail_put(rill__handover_give(&queue->handover, element, "queue put"));
+    return rill__give(&queue->handover, element, &putting);
 }
 
 int rill_queue_get(rill_queue *queue, void *element)
 {
-    return fail_get(rill__handover_take(&queue->handover, element, "queue get"));
+    return rill__take(&queue->handover, element, &getting);
 }
 
 int rill_queue_try_put(rill_queue *queue, const void *element)
 {
-    return fail_put(rill__handover_try_give(&queue->handover, element));
+    return rill__try_give(&queue->handover, element, &putting);
 }
 
 int rill_queue_try_get(rill_queue *queue, void *element)
 {
-    return fail_get(rill__handover_try_take(&queue->handover, element));
+    return rill__try_take(&queue->handover, element, &getting);
+}
+
+rill_case rill_case_put(rill_queue *queue, const void *element)
+{
+    return queue ? rill__case(&putting.source, &queue->handover, (void *)element)
+                 : rill__case_never();
+}
+
+rill_case rill_case_get(rill_queue *queue, void *element)
+{
+    return queue ? rill__case(&getting.source, &queue->handover, element) : rill__case_never();
 }
 
 size_t rill_queue_count(const rill_queue *queue)
@@ -132,26 +139,4 @@ void rill_queue_shutdown(rill_queue *queue, bool immediate)
     rill__handover_close(&queue->handover);
     if (immediate)
         finished(queue, rill__handover_clear(&queue->handover));
-}
-
-/* ---- in a select ---- */
-
-rill_case rill_case_put(rill_queue *queue, const void *element)
-{
-    static const rill__source source = {
-        .attempt = rill__handover_case_try_give,
-        .enter = rill__handover_case_enter_give,
-        .fail = fail_put,
-    };
-    return queue ? rill__case(&source, &queue->handover, (void *)element) : rill__case_never();
-}
-
-rill_case rill_case_get(rill_queue *queue, void *element)
-{
-    static const rill__source source = {
-        .attempt = rill__handover_case_try_take,
-        .enter = rill__handover_case_enter_take,
-        .fail = fail_get,
-    };
-    return queue ? rill__case(&source, &queue->handover, element) : rill__case_never();
 }

@@ -40,7 +40,8 @@ typedef enum rill__subject {
     RILL__SUBJECT_TEXT,   /* const char *: "example.com" */
     RILL__SUBJECT_HANDLE, /* rill__handle *: its descriptor, and the peer of that */
     RILL__SUBJECT_TASK,   /* struct rill__task *: who is waited for */
-    RILL__SUBJECT_OWNER,  /* const uint64_t *: the id of the task that has what is waited for, or 0 */
+    RILL__SUBJECT_OWNER,  /* const uint64_t *: the id of the task that has what is waited for, or 0
+                           */
     RILL__SUBJECT_TIMER,  /* rill__timer * */
 } rill__subject;
 void rill__waits_for(rill__subject kind, const void *subject);
@@ -124,12 +125,21 @@ typedef struct rill__waitq {
 } rill__waitq;
 
 void rill__waitq_init(rill__waitq *queue);
+/* Takes a waiter off its queue: the abort function of who waits in one. */
+rill__abort rill__waiter_leave(void *waiter);
 /* Waits until one of the wakes below reaches this task. Returns 0 or RILL_ECANCELED; a wake that
  * came before the cancellation took hold is delivered, so none is lost. */
 RILL_AWAITS int rill__waitq_wait(rill__waitq *queue, const char *what);
 /* The same for who is to be given something: `slot` is for the giver to see. Returns the result
  * that the giver chose (whose error, if it is negative, the caller makes), or RILL_ECANCELED. */
-RILL_AWAITS int rill__waitq_wait_for(rill__waitq *queue, const char *what, void *slot);
+RILL_AWAITS static inline int rill__waitq_wait_for(rill__waitq *queue, const char *what, void *slot)
+{
+    /* In line, since after a switch the processor guesses no return right. */
+    rill__waiter waiter = { .task = rill__current(), .slot = slot };
+    rill__list_append(&queue->waiters, &waiter.link);
+    int rc = rill__park(what, rill__waiter_leave, &waiter);
+    return rc < 0 ? rc : waiter.result;
+}
 /* Wakes the task that has waited longest. Returns false when none waits. */
 bool rill__waitq_wake_one(rill__waitq *queue);
 void rill__waitq_wake_all(rill__waitq *queue);
@@ -137,7 +147,11 @@ bool rill__waitq_empty(const rill__waitq *queue);
 
 /* Hand over by transfer: look at who has waited longest (NULL: nobody), change the state in its
  * name, then finish its wait with a result. From then on no cancellation takes it back. */
-rill__waiter *rill__waitq_first(const rill__waitq *queue);
+static inline rill__waiter *rill__waitq_first(const rill__waitq *queue)
+{
+    rill__list *node = queue->waiters.next;
+    return node == &queue->waiters ? NULL : rill__container(node, rill__waiter, link);
+}
 void rill__waiter_finish(rill__waiter *waiter, int result);
 
 /* ---- the loop ---- */

@@ -99,6 +99,6 @@ int rill_select_with(rill_case *cases, const rill_select_opts *given)
     if (!winner)
         return rill__fail(RILL_EAGAIN, "select: nothing is ready");
     if (winner->result < 0 && winner->source->fail)
-        winner->result = winner->source->fail(winner->result);
+        winner->result = winner->source->fail(winner, winner->result);
     return (int)(winner - cases);
 }

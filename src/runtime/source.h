@@ -23,7 +23,7 @@ typedef struct rill__source {
     void (*leave)(rill_case *self);
     /* Makes the error of a negative result, and returns its code; called by the select's task,
      * when what the case waited for may be gone. NULL: there are no such results. */
-    int (*fail)(int result);
+    int (*fail)(const rill_case *self, int result);
 } rill__source;
 
 /* What a case has room for while the select waits. */

@@ -9,30 +9,15 @@ void rill__waitq_init(rill__waitq *queue)
     rill__list_init(&queue->waiters);
 }
 
-static rill__abort abort_wait(void *arg)
+rill__abort rill__waiter_leave(void *waiter)
 {
-    rill__waiter *waiter = arg;
-    rill__list_remove(&waiter->link);
+    rill__list_remove(&((rill__waiter *)waiter)->link);
     return RILL__ABORTED;
-}
-
-int rill__waitq_wait_for(rill__waitq *queue, const char *what, void *slot)
-{
-    rill__waiter waiter = { .task = rill__current(), .slot = slot };
-    rill__list_append(&queue->waiters, &waiter.link);
-    int rc = rill__park(what, abort_wait, &waiter);
-    return rc < 0 ? rc : waiter.result;
 }
 
 int rill__waitq_wait(rill__waitq *queue, const char *what)
 {
     return rill__waitq_wait_for(queue, what, NULL);
-}
-
-rill__waiter *rill__waitq_first(const rill__waitq *queue)
-{
-    rill__list *node = queue->waiters.next;
-    return node == &queue->waiters ? NULL : rill__container(node, rill__waiter, link);
 }
 
 void rill__waiter_finish(rill__waiter *waiter, int result)

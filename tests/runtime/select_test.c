@@ -274,8 +274,9 @@ static void enter_door(rill_case *self)
     rill__case_enter(self, &door);
 }
 
-static int fail_door(int result)
+static int fail_door(const rill_case *self, int result)
 {
+    CHECK(self->source->attempt == attempt_door);
     return rill_fail(result, "the door");
 }
 
