@@ -349,14 +349,33 @@ TASK_TEST(a_handle_can_be_freed_in_the_first_callback_of_its_close)
 
 static rill__handle handles[2];
 static rill__op ops[2];
-static int closed_by;
+static int closed_by, intruded;
+
+static void intrude(rill__op *op)
+{
+    (void)op;
+    intruded++;
+}
+
+/* What comes to lie where the handle lay must not be taken for it. */
+static void use_memory_for_something_else(rill__handle *handle)
+{
+    static rill__op intruder = { .kind = RILL__OP_RECV, .done = intrude };
+    static char text[4];
+    intruder.handle = handle;
+    intruder.recv.ptr = text;
+    intruder.recv.len = sizeof text;
+    handle->reader = &intruder;
+}
 
 static void close_both(rill__op *op)
 {
     closed_by++;
-    if (op->result != -ECANCELED) {
-        rill__io_close(&handles[0]);
-        rill__io_close(&handles[1]);
+    if (op->result == -ECANCELED)
+        return;
+    for (int i = 0; i < 2; i++) {
+        rill__io_close(&handles[i]);
+        use_memory_for_something_else(&handles[i]);
     }
 }
 
@@ -377,6 +396,7 @@ TASK_TEST(race_a_handle_closed_by_an_event_of_its_batch_gets_no_event)
         CHECK_INT(send(fds[i][1], "x", 1, 0), 1);
     rill_sleep(0.01);
     CHECK_INT(closed_by, 2); /* one by its data, the other by the close */
+    CHECK_INT(intruded, 0);
     for (int i = 0; i < 2; i++) {
         CHECK_INT(handles[i].fd, -1);
         close(fds[i][1]);
