@@ -13,6 +13,7 @@
 #include <rill/local.h>
 #include <rill/log.h>
 #include <rill/loop.h>
+#include <rill/metrics.h>
 #include <rill/net.h>
 #include <rill/pipe.h>
 #include <rill/queue.h>

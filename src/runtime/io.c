@@ -40,6 +40,7 @@ void rill__share_thread(void)
 static int64_t wait_op(struct waiting_op *wait, const char *what)
 {
     RILL__TRY(rill__checkpoint(what));
+    rill__this_loop->counts.io++;
     wait->op.done = op_done;
     wait->task = rill__current();
     if (rill__submit(rill__loop_driver(), &wait->op)) {

@@ -104,6 +104,7 @@ void rill__loop_free(rill__loop *loop)
     rill_loop_unref(loop->mailbox);
     rill__error_free(&loop->error);
     rill__free(loop->slots);
+    rill__free(loop->measure);
     rill__free(loop);
 }
 
@@ -239,9 +240,13 @@ static void poll_driver(rill__loop *loop, uint64_t timeout)
 {
     if (timeout > 0 && !rill__mail_sleep(loop))
         timeout = 0;
+    if (loop->measure)
+        rill__measure_turn(loop, false);
     loop->now = 0; /* it is another once the wait is over: read again by who asks first */
     atomic_store_explicit(&loop->polling, true, memory_order_relaxed);
     int rc = loop->driver->ops->poll(loop->driver, timeout);
+    if (loop->measure)
+        rill__measure_turn(loop, true);
     atomic_store_explicit(&loop->polling, false, memory_order_relaxed);
     atomic_store_explicit(&loop->turns, loop->turns + 1, memory_order_relaxed);
     if (rc == -EDEADLK && rill__others_may_call(loop))

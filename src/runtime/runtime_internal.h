@@ -134,7 +134,10 @@ struct rill__loop {
     rill__task *current;
     rill__task *ready_head, *ready_tail;
     rill__measure *measure; /* NULL: nothing is measured */
-    unsigned budget;        /* switches left before I/O is looked at */
+    struct rill__counts {
+        uint64_t spawned, switches, io, cancels, timeouts;
+    } counts;
+    unsigned budget;   /* switches left before I/O is looked at */
     bool immediate;    /* a task runs inside a callback: it goes back there, not on to the next */
     uint64_t now;      /* 0: not read yet since the last wait for I/O */
     rill_error *error; /* of what runs outside tasks */
@@ -170,6 +173,13 @@ void rill__loops_add(rill__loop *loop);
 void rill__loops_remove(rill__loop *loop);
 void rill__loops_lock(void);
 void rill__loops_unlock(void);
+
+/* ---- metrics.c ---- */
+int rill__measure_start(rill__loop *loop);
+/* Only while loop->measure: the thread goes to this task, or to the loop (NULL). */
+void rill__measure_switch(rill__loop *loop, rill__task *to);
+/* Likewise: what a turn does begins, once it has waited for I/O, or is over. */
+void rill__measure_turn(rill__loop *loop, bool begins);
 
 /* ---- task.c ---- */
 rill__task *rill__task_find(rill_task handle);

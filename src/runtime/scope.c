@@ -21,6 +21,7 @@ static rill__loop *loop_of(const rill_scope *scope)
 static void deadline_passed(rill__timer *timer)
 {
     rill_scope *scope = rill__container(timer, rill_scope, timer);
+    loop_of(scope)->counts.timeouts++;
     rill__scope_cancel(scope, RILL__CAUSE_DEADLINE, "deadline");
 }
 
@@ -112,6 +113,7 @@ void rill__scope_cancel(rill_scope *scope, rill__cause cause, const char *reason
 {
     if (scope->origin)
         return; /* the first reason is kept */
+    loop_of(scope)->counts.cancels++;
     scope->cause = (int)cause;
     snprintf(scope->reason, sizeof scope->reason, "%s", reason ? reason : "");
     spread(scope, scope);

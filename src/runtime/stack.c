@@ -238,6 +238,17 @@ static size_t kept_free(size_t live)
     return live + (size_t)2 * SLAB_STACKS;
 }
 
+void rill__stack_count(const rill__stack_pool *pool, size_t *ret_kept, size_t *ret_bytes)
+{
+    *ret_kept = *ret_bytes = 0;
+    for (int i = 0; i < RILL__STACK_CLASSES; i++) {
+        const rill__stack_class *class = &pool->classes[i];
+        *ret_kept += class->free_count;
+        rill__list_each(node, &class->slabs)
+            *ret_bytes += class->size * SLAB_STACKS;
+    }
+}
+
 bool rill__stack_worth_trimming(const rill__stack_pool *pool)
 {
     for (int i = 0; i < RILL__STACK_CLASSES; i++)

@@ -51,6 +51,9 @@ void rill__stack_put(rill__stack_pool *pool, rill__stack *stack);
 /* Returns memory of stacks that have not been needed; called now and then by the loop. */
 void rill__stack_trim(rill__stack_pool *pool);
 
+/* How many free stacks are kept, and the address space of all. */
+void rill__stack_count(const rill__stack_pool *pool, size_t *ret_kept, size_t *ret_bytes);
+
 /* Whether far more stacks are kept than are in use. */
 bool rill__stack_worth_trimming(const rill__stack_pool *pool);
 

@@ -156,6 +156,7 @@ rill__task *rill__task_new(rill__loop *loop, rill_task_fn *fn, const rill_spawn_
     task->context.fiber = stack->fiber;
 #endif
     loop->task_count++;
+    loop->counts.spawned++;
     return task;
 }
 
@@ -230,6 +231,7 @@ rill_task rill__spawn_now(rill_task_fn *fn, const rill_spawn_opts *opts)
     }
     rill__loop_now(); /* so that what it waits for has a beginning */
     loop->immediate = true;
+    loop->counts.switches++;
     rill__task_resume(loop, task);
     loop->immediate = false;
     return handle;
@@ -254,6 +256,8 @@ static void enter(rill__loop *loop, rill__task *task)
     task->state = RILL__RUNNING;
     loop->current = task;
     rill__error_owner = &task->error;
+    if (loop->measure)
+        rill__measure_switch(loop, task);
 }
 
 static rill__task *pop_ready(rill__loop *loop)
@@ -278,6 +282,8 @@ void rill__task_switch_away(rill__loop *loop, bool dying)
     }
     loop->current = NULL;
     rill__error_owner = &loop->error;
+    if (loop->measure)
+        rill__measure_switch(loop, NULL);
     rill__context_switch(&from->context, &loop->context, dying);
 }
 
@@ -313,6 +319,7 @@ static void run_picked(rill__loop *loop)
         rill__task *task = pick_ready(loop, driver->ops->pick(driver, count));
         driver->ops->note(driver, task->id - ((uint64_t)loop->first_generation << 32));
         loop->budget = 0;
+        loop->counts.switches++;
         rill__task_resume(loop, task);
     }
 }
@@ -328,6 +335,7 @@ void rill__loop_run_ready(rill__loop *loop)
         loop->budget--;
         rill__task_resume(loop, pop_ready(loop));
     }
+    loop->counts.switches += SWITCHES_PER_TURN - loop->budget;
 }
 
 /* ---- parking ---- */
