@@ -56,6 +56,10 @@ RILL_API rill_case rill_case_put(rill_queue *queue, const void *element);
 RILL_API rill_case rill_case_get(rill_queue *queue, void *element);
 /* The event is set. */
 RILL_API rill_case rill_case_event(rill_event *event);
+/* A place of the semaphore is taken, as by rill_semaphore_acquire. */
+RILL_API rill_case rill_case_acquire(rill_semaphore *semaphore);
+/* The mutex is locked, as by rill_mutex_lock. */
+RILL_API rill_case rill_case_lock(rill_mutex *mutex);
 /* The task has ended. It is not joined: rill_join, which will not wait, collects it. The result is
  * 0; RILL_ESTALE when the handle is used up, RILL_EDEADLOCK for the calling task. */
 RILL_API rill_case rill_case_task(rill_task task);

@@ -3,6 +3,7 @@
  * ended is never taken for another. Unlocking makes the first waiter the owner before it runs.
  */
 #include "base/fail.h"
+#include "runtime/source.h"
 #include "runtime/sync_internal.h"
 
 void rill_mutex_init(rill_mutex *mutex)
@@ -74,4 +75,34 @@ int rill_mutex_unlock(rill_mutex *mutex)
 bool rill_mutex_is_locked(const rill_mutex *mutex)
 {
     return mutex->owner != 0;
+}
+
+/* ---- in a select ---- */
+
+static int attempt(rill_case *self)
+{
+    rill_mutex *mutex = self->subject;
+    rill__task *task = rill__current();
+    if (mutex->owner)
+        return mutex->owner == task->id ? RILL_EDEADLOCK : RILL_EAGAIN;
+    give(mutex, task);
+    return 0;
+}
+
+static void enter(rill_case *self)
+{
+    rill_mutex *mutex = self->subject;
+    rill__case_enter(self, rill__queue_in(mutex->waiters));
+}
+
+static int fail(const rill_case *self, int result)
+{
+    (void)self;
+    return result == RILL_EDEADLOCK ? held_already() : result;
+}
+
+rill_case rill_case_lock(rill_mutex *mutex)
+{
+    static const rill__source source = { .attempt = attempt, .enter = enter, .fail = fail };
+    return mutex ? rill__case(&source, mutex, NULL) : rill__case_never();
 }

@@ -20,21 +20,27 @@ static rill_case *nth(const struct selecting *selecting, size_t n)
     return &selecting->cases[index < selecting->count ? index : index - selecting->count];
 }
 
-static void leave_first(struct selecting *selecting, size_t count)
+static void leave(rill_case *each)
 {
-    for (size_t i = 0; i < count; i++) {
-        rill_case *each = nth(selecting, i);
-        if (each->source->leave)
-            each->source->leave(each);
-        else
-            rill__list_remove(&rill__case_state_of(each)->waiter.link);
-    }
+    if (each->source->leave)
+        each->source->leave(each);
+    else
+        rill__list_remove(&rill__case_state_of(each)->waiter.link);
+}
+
+/* After attempts: only of a case without an enter has the attempt left something behind. */
+static void take_back(struct selecting *selecting, size_t attempts)
+{
+    for (size_t i = 0; i < attempts; i++)
+        if (!nth(selecting, i)->source->enter)
+            leave(nth(selecting, i));
 }
 
 static void decided(rill__choice *choice)
 {
     struct selecting *selecting = rill__container(choice, struct selecting, choice);
-    leave_first(selecting, selecting->count);
+    for (size_t i = 0; i < selecting->count; i++)
+        leave(&selecting->cases[i]);
 }
 
 static rill__abort abort_select(void *arg)
@@ -54,7 +60,7 @@ static rill_case *attempt_all(struct selecting *selecting)
         };
         each->result = each->source->attempt(each);
         if (each->result != RILL_EAGAIN) {
-            leave_first(selecting, i);
+            take_back(selecting, i);
             return each;
         }
     }
@@ -93,7 +99,7 @@ int rill_select_with(rill_case *cases, const rill_select_opts *given)
     if (winner)
         rill__share_thread();
     else if (opts->no_wait)
-        leave_first(&selecting, selecting.count);
+        take_back(&selecting, selecting.count);
     else
         RILL__TRY(wait_for_one(&selecting, &winner));
     if (!winner)

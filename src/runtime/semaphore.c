@@ -1,5 +1,6 @@
 /* The semaphore. Tasks wait only while its value is zero: what is released goes to the first. */
 #include "base/fail.h"
+#include "runtime/source.h"
 #include "runtime/sync_internal.h"
 
 void rill_semaphore_init(rill_semaphore *semaphore, size_t value)
@@ -54,4 +55,27 @@ int rill_semaphore_release(rill_semaphore *semaphore)
 size_t rill_semaphore_value(const rill_semaphore *semaphore)
 {
     return semaphore->value;
+}
+
+/* ---- in a select ---- */
+
+static int attempt(rill_case *self)
+{
+    rill_semaphore *semaphore = self->subject;
+    if (semaphore->value == 0)
+        return RILL_EAGAIN;
+    semaphore->value--;
+    return 0;
+}
+
+static void enter(rill_case *self)
+{
+    rill_semaphore *semaphore = self->subject;
+    rill__case_enter(self, rill__queue_in(semaphore->waiters));
+}
+
+rill_case rill_case_acquire(rill_semaphore *semaphore)
+{
+    static const rill__source source = { .attempt = attempt, .enter = enter };
+    return semaphore ? rill__case(&source, semaphore, NULL) : rill__case_never();
 }

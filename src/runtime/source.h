@@ -13,13 +13,13 @@
 /* None of these may switch tasks. */
 typedef struct rill__source {
     /* What happens without waiting: its result, with no error made; or RILL_EAGAIN when it would
-     * have to wait. It may prepare for `enter` then. */
+     * have to wait. Without an `enter` it has entered then. */
     int (*attempt)(rill_case *self);
     /* Puts the case's waiter where whoever makes the thing happen finds it, and finishes it with
      * rill__waiter_finish. NULL: the attempt has done so. */
     void (*enter)(rill_case *self);
-    /* Takes back the attempt and the entering, whichever of them were; called for every case in
-     * the end. NULL: the waiter was in a list at most. */
+    /* Takes the entering back, whether it has happened or not. NULL: the waiter was put into a
+     * queue, and that will do. */
     void (*leave)(rill_case *self);
     /* Makes the error of a negative result, and returns its code; called by the select's task,
      * when what the case waited for may be gone. NULL: there are no such results. */

@@ -232,6 +232,57 @@ TASK_TEST(a_task_of_a_group_and_one_that_is_joined_elsewhere_end_as_well)
     CHECK_INT(rill_join(task), 0);
 }
 
+static int release_later(void *arg)
+{
+    rill_sleep(0);
+    return rill_semaphore_release(arg);
+}
+
+TASK_TEST(a_semaphore_is_acquired_now_and_later_and_no_grant_is_lost)
+{
+    rill_semaphore semaphore;
+    rill_semaphore_init(&semaphore, 1);
+    rill_case cases[] = { rill_case_acquire(&semaphore), rill_case_after(60) };
+    CHECK_INT(rill_select(cases, 2), 0);
+    CHECK_INT(rill_semaphore_value(&semaphore), 0);
+    cases[1] = rill_case_after(0.0001);
+    CHECK_INT(rill_select(cases, 2), 1);
+    CHECK_INT(rill_semaphore_release(&semaphore), 0);
+    CHECK_INT(rill_semaphore_value(&semaphore), 1);
+    CHECK_INT(rill_semaphore_acquire(&semaphore), 0);
+    rill_task task = rill_spawn(release_later, &semaphore);
+    cases[1] = rill_case_after(60);
+    CHECK_INT(rill_select(cases, 2), 0);
+    CHECK_INT(rill_semaphore_value(&semaphore), 0);
+    CHECK_INT(rill_join(task), 0);
+}
+
+static int hold_a_moment(void *arg)
+{
+    CHECK_INT(rill_mutex_lock(arg), 0);
+    rill_sleep(0.001);
+    return rill_mutex_unlock(arg);
+}
+
+TASK_TEST(a_mutex_is_locked_now_and_later)
+{
+    rill_mutex mutex;
+    rill_mutex_init(&mutex);
+    rill_case cases[] = { rill_case_lock(&mutex), rill_case_after(60) };
+    CHECK_INT(rill_select(cases, 2), 0);
+    CHECK(rill_mutex_is_locked(&mutex));
+    CHECK_INT(rill_select(cases, 2), 0);
+    CHECK_INT(cases[0].result, RILL_EDEADLOCK);
+    CHECK_CONTAINS(rill_last_error()->message, "lock");
+    CHECK_INT(rill_mutex_unlock(&mutex), 0);
+    rill_task task = rill_spawn(hold_a_moment, &mutex);
+    rill_sleep(0);
+    CHECK_INT(rill_select(cases, 2), 0);
+    CHECK_INT(cases[0].result, 0);
+    CHECK_INT(rill_mutex_unlock(&mutex), 0);
+    CHECK_INT(rill_join(task), 0);
+}
+
 static int select_readable(void *arg)
 {
     rill_case cases[] = { rill_case_readable(*(int *)arg), rill_case_after(60) };
@@ -256,8 +307,9 @@ TASK_TEST(null_is_a_case_that_never_happens)
     int value = 0;
     rill_case cases[] = { rill_case_send(NULL, &value), rill_case_recv(NULL, &value),
                           rill_case_put(NULL, &value),  rill_case_get(NULL, &value),
-                          rill_case_event(NULL),        rill_case_after(0.001) };
-    CHECK_INT(rill_select(cases, 6), 5);
+                          rill_case_event(NULL),        rill_case_acquire(NULL),
+                          rill_case_lock(NULL),         rill_case_after(0.001) };
+    CHECK_INT(rill_select(cases, 8), 7);
 }
 
 /* A case of a kind that a module above the runtime adds. */
@@ -343,6 +395,46 @@ TASK_TEST(the_losers_leave_no_trace)
     free_both(out);
     close(fds[0]);
     close(fds[1]);
+}
+
+/* Two that happen at the same time, side by side in the queue, wheel or batch of events. */
+TASK_TEST(the_same_thing_may_stand_in_several_cases)
+{
+    int fds[4], one = 1, in[2] = { 0 };
+    REQUIRE(pipe(fds) == 0);
+    REQUIRE(pipe(fds + 2) == 0);
+    rill_channel channel = rill_channel_new(sizeof(int));
+    rill_event event;
+    rill_event_init(&event);
+    struct later later = { .channel = channel, .event = &event, .value = 4 };
+    rill_case timers[] = { rill_case_after(0.001), rill_case_after(0.001) };
+    CHECK(rill_select(timers, 2) >= 0);
+    rill_task task = rill_spawn(set_later, &later);
+    rill_case tasks[] = { rill_case_task(task), rill_case_task(task) };
+    CHECK(rill_select(tasks, 2) >= 0);
+    CHECK_INT(rill_join(task), 0);
+    rill_event_clear(&event);
+    task = rill_spawn(set_later, &later);
+    rill_case events[] = { rill_case_event(&event), rill_case_event(&event) };
+    CHECK(rill_select(events, 2) >= 0);
+    CHECK_INT(rill_join(task), 0);
+    task = rill_spawn(send_later, &later);
+    rill_case values[] = { rill_case_recv(channel.receiver, &in[0]),
+                           rill_case_recv(channel.receiver, &in[1]) };
+    CHECK(rill_select(values, 2) >= 0);
+    CHECK_INT(in[0] + in[1], 4);
+    CHECK_INT(rill_join(task), 0);
+    rill_case pipes[] = { rill_case_readable(fds[0]), rill_case_readable(fds[2]),
+                          rill_case_readable(fds[0]) };
+    rill_task a = rill_spawn(write_later, &(struct later){ .fd = fds[1] }),
+              b = rill_spawn(write_later, &(struct later){ .fd = fds[3] });
+    CHECK(rill_select(pipes, 3) >= 0);
+    CHECK_INT(rill_join(a), 0);
+    CHECK_INT(rill_join(b), 0);
+    CHECK_INT(rill_channel_try_send(channel.sender, &one), RILL_EAGAIN);
+    free_both(channel);
+    for (int i = 0; i < 4; i++)
+        close(fds[i]);
 }
 
 struct selecting {
@@ -466,6 +558,20 @@ TEST(outside_a_task_it_is_refused)
 {
     rill_case cases[] = { rill_case_after(0) };
     CHECK_INT(rill_select(cases, 1), RILL_ENOTASK);
+}
+
+TASK_TEST(a_case_that_was_only_attempted_is_left_alone)
+{
+    rill_task task = rill_spawn(sleep_for, &for_ever);
+    rill_case cases[] = { rill_case_after(60), rill_case_task(task), rill_case_after(0) };
+    for (int i = 0; i < 3; i++)
+        memset(cases[i].state, 0xee, sizeof cases[i].state);
+    CHECK_INT(rill_select(cases, 3, .ordered = true), 2);
+    for (int i = 0; i < 3; i++)
+        memset(cases[i].state, 0xee, sizeof cases[i].state);
+    CHECK_INT(rill_select(cases, 2, .no_wait = true), RILL_EAGAIN);
+    rill_cancel(task);
+    rill_join(task);
 }
 
 /* ---- order ---- */
