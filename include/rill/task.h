@@ -135,7 +135,8 @@ typedef struct rill_scope_opts {
 } rill_scope_opts;
 
 /* Begins a scope. Every rill_scope_begin needs its rill_scope_end in the same function, and scopes
- * end in the reverse order of their beginning. Returns 0 or RILL_ENOTASK.
+ * end in the reverse order of their beginning. Returns 0, RILL_ENOTASK, or RILL_EINVAL for a scope
+ * that has begun and not ended.
  *     rill_scope scope;
  *     rill_scope_begin(&scope, .timeout = 2.5);
  *     rc = …;
@@ -212,7 +213,8 @@ typedef struct rill_group_opts {
 
 /* Begins a group: tasks spawned with `.group` belong to it, and end before rill_group_end returns.
  * It is a scope as well: when a task of it fails, the rest of it is cancelled, and so is what the
- * caller does between begin and end. Returns 0 or RILL_ENOTASK. */
+ * caller does between begin and end. Returns 0, RILL_ENOTASK, or RILL_EINVAL for a group that the
+ * calling task has begun and not ended, or belongs to. */
 #define rill_group_begin(...)                                                                      \
     rill_group_begin_with(RILL_OPTS(rill_group_opts, .group = __VA_ARGS__))
 RILL_API int rill_group_begin_with(const rill_group_opts *opts);
@@ -222,6 +224,9 @@ RILL_API int rill_group_begin_with(const rill_group_opts *opts);
  * Returns  the first failure, of the caller's part or of a task, with its error in place;
  *          RILL_ETIMEDOUT when the group's timeout ended it; RILL_ECANCELED when it was cancelled
  *          from outside; else rc.
+ * Errors   RILL_EDEADLOCK a task inside it cannot wait for its end; RILL_EINVAL it has ended, or
+ *          the calling task did not begin it, or stands inside a scope that began later: nothing
+ *          changes.
  * Cancel   reaches the tasks; it still waits for them. */
 RILL_AWAITS RILL_API int rill_group_end(rill_group *group, int rc);
 

@@ -154,12 +154,24 @@ void rill__scope_set_deadline(rill_scope *scope, uint64_t deadline)
 
 /* ---- the public face ---- */
 
+/* Whether the scope has begun and not ended, as far as its own task can see: to begin it once more
+ * would tie the tree into a knot. */
+static bool has_begun(const rill_scope *scope, const rill__task *task)
+{
+    for (const rill_scope *at = task->scope; at != &task->root; at = at->parent)
+        if (at == scope)
+            return true;
+    return task->group && scope == &task->group->scope;
+}
+
 int rill_scope_begin_with(const rill_scope_opts *given)
 {
     rill_scope_opts room;
     const rill_scope_opts *opts = rill__opts_view(given, &room, sizeof room);
     RILL__TRY(rill__need_task("scope"));
     rill__task *task = rill__current();
+    if (has_begun(opts->scope, task))
+        return rill__fail(RILL_EINVAL, "scope: it has begun already, and not ended");
     rill__scope_open(opts->scope, task->scope, task);
     task->scope = opts->scope;
     opts->scope->shield = opts->shield;

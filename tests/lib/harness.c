@@ -51,6 +51,11 @@ int test_failures(void)
     return verdict->failures;
 }
 
+const char *test_source_dir(void)
+{
+    return RILL_SOURCE_DIR;
+}
+
 const char *test_data_dir(void)
 {
     const char *dir = getenv("RILL_TEST_DATA");

@@ -33,6 +33,8 @@ int test_failures(void);
 /* The folder with the tables of test cases ($RILL_TEST_DATA, else ../shared/data beside the
  * source tree), or NULL when it is absent: skip then. */
 const char *test_data_dir(void);
+/* The root of the source tree. */
+const char *test_source_dir(void);
 /* A whole file, NUL-terminated, to be freed; NULL when it cannot be read. */
 char *test_read_file(const char *dir, const char *name, size_t *ret_len);
 

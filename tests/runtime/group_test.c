@@ -45,24 +45,6 @@ TASK_TEST(a_group_returns_what_the_caller_gives_when_all_went_well)
     CHECK_INT(rill_group_end(&group, 12), 12);
 }
 
-TASK_TEST(race_the_first_failure_cancels_the_rest_and_is_returned)
-{
-    reset_counts();
-    rill_group group;
-    rill_group_begin(&group);
-    rill_spawn(sleep_for, &for_ever, .group = &group);
-    rill_spawn(fail_at_once, "first", .group = &group);
-    rill_spawn(fail_at_once, "second", .group = &group);
-    rill_spawn(sleep_for, &for_ever, .group = &group);
-    int rc = rill_sleep(1000); /* the caller's part is cancelled as well */
-    CHECK_INT(rc, RILL_ECANCELED);
-    CHECK_STR(rill_cancel_reason(), "another task of the group failed");
-    CHECK_INT(rill_group_end(&group, rc), RILL_EREFUSED);
-    CHECK_STR(rill_last_error()->message, "first");
-    CHECK_INT(ends, 0);
-    CHECK_INT(rill_sleep(0), 0);
-}
-
 static int fail_after_cancel(void *arg)
 {
     sleep_for(&for_ever);
@@ -157,36 +139,6 @@ TASK_TEST(race_tasks_that_complete_beat_the_groups_timeout)
     CHECK_INT(rill_group_end(&group, 3), 3);
 }
 
-static int group_of_stubborn(void *arg)
-{
-    rill_group group;
-    rill_group_begin(&group);
-    rill_spawn(shielded_work, &a_while, .group = &group);
-    if (arg)
-        rill_spawn(fail_after_cancel, arg, .group = &group);
-    return rill_group_end(&group, 0);
-}
-
-TASK_TEST(race_cancel_during_the_end_reaches_the_tasks_and_waits_on)
-{
-    reset_counts();
-    rill_task task = rill_spawn(group_of_stubborn, NULL);
-    rill_sleep(0.01);
-    rill_cancel(task, .reason = "now");
-    CHECK_INT(rill_join(task), RILL_ECANCELED);
-    CHECK_CONTAINS(rill_last_error()->message, "now");
-    CHECK_INT(ends, 1); /* it was waited for */
-}
-
-TASK_TEST(race_cancel_during_the_end_lets_a_failure_through)
-{
-    rill_task task = rill_spawn(group_of_stubborn, "of a task");
-    rill_sleep(0.01);
-    rill_cancel(task);
-    CHECK_INT(rill_join(task), RILL_EREFUSED);
-    CHECK_STR(rill_last_error()->message, "of a task");
-}
-
 TASK_TEST(a_group_can_begin_and_end_inside_a_cancelled_scope)
 {
     reset_counts();
@@ -242,6 +194,38 @@ TASK_TEST(a_full_group_makes_the_spawner_wait)
     CHECK_INT(rill_group_end(&group, 0), 0);
     CHECK_INT(ends, 10);
     CHECK_INT(most_running, 3);
+}
+
+TASK_TEST(as_many_as_the_limit_start_at_once_and_one_more_waits)
+{
+    rill_group group;
+    rill_group_begin(&group, .limit = 3);
+    for (int i = 0; i < 3; i++) {
+        rill_scope scope;
+        rill_scope_begin(&scope);
+        rill_scope_cancel(&scope, "it must not wait");
+        CHECK(rill_spawn(sleep_for, &a_moment, .group = &group).id != 0);
+        rill_scope_end(&scope, 0);
+    }
+    double start = rill_now();
+    CHECK(rill_spawn(sleep_for, &a_moment, .group = &group).id != 0);
+    CHECK(rill_now() - start >= a_moment / 2);
+    CHECK_INT(rill_group_end(&group, 0), 0);
+}
+
+TASK_TEST(a_supervisor_keeps_its_limit_and_its_failures_free_their_places)
+{
+    reset_counts();
+    hear_the_log();
+    rill_group group;
+    rill_group_begin(&group, .limit = 1, .supervisor = true);
+    for (int i = 0; i < 3; i++)
+        CHECK(rill_spawn(fail_at_once, "logged", .group = &group).id != 0);
+    CHECK(rill_spawn(count_while_sleeping, &a_moment, .group = &group).id != 0);
+    CHECK(!rill_cancelled());
+    CHECK_INT(rill_group_end(&group, 0), 0);
+    CHECK_INT(logged_lines, 3);
+    CHECK_INT(ends, 1);
 }
 
 struct spawner {

@@ -166,23 +166,6 @@ static int read_in_time(void *arg)
     return 0;
 }
 
-TASK_TEST(race_a_completion_and_a_deadline_in_one_turn_give_the_result)
-{
-    struct pair pair;
-    REQUIRE(open_pair(&pair));
-    struct timed timed = { .pair = &pair, .seconds = 0.005 };
-    rill_task task = rill_spawn(read_in_time, &timed);
-    rill_sleep(0);
-    they_say(&pair, "now");
-    double end = rill_now() + 0.02;
-    while (rill_now() < end) /* the deadline passes unseen */
-        continue;
-    CHECK_INT(rill_join(task), 0);
-    CHECK_INT(timed.rc, 3);
-    CHECK_INT(timed.end, 0);
-    close_pair(&pair);
-}
-
 TASK_TEST(a_deadline_ends_a_recv_that_gets_nothing)
 {
     struct pair pair;

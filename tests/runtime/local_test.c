@@ -1,6 +1,8 @@
 /* What a task has of its own: deferred calls, values, memory. */
 #include "base/alloc.h"
 #include "in_task.h"
+#include "io/sim.h"
+#include "runtime/runtime.h"
 
 #include <rill/join.h>
 #include <rill/local.h>
@@ -105,6 +107,37 @@ TASK_TEST(they_are_bounded_and_their_failures_are_logged)
     CHECK_CONTAINS(logged, "local_test.c:");
     CHECK_CONTAINS(logged, "failed: cannot flush\n");
     CHECK_CONTAINS(logged, "the time was up");
+}
+
+static double took;
+
+static int defer_for_ever(void *arg)
+{
+    (void)arg;
+    rill_scope scope;
+    rill_scope_begin(&scope);
+    rill_defer(sleep_too_long, NULL);
+    double start = rill_now();
+    int rc = rill_scope_end(&scope, 0);
+    took = rill_now() - start;
+    rill_scope_begin(&scope);
+    rill_defer(sleep_for, &(double){ 1000 }, .timeout = RILL_FOREVER);
+    start = rill_now();
+    rc = rill_scope_end(&scope, rc);
+    CHECK(rill_now() - start >= 1000);
+    return rc;
+}
+
+TEST(ten_seconds_is_what_they_have_unless_it_is_said)
+{
+    hear_the_log();
+    rill__sim *sim = rill__sim_new(&(rill__sim_config){ .seed = 1 }); /* its clock jumps */
+    rill__outcome outcome;
+    rill__run_on(rill__sim_driver(sim), defer_for_ever, NULL, &outcome);
+    rill__sim_free(sim);
+    CHECK_INT(outcome.result, 0);
+    CHECK(took >= 10 && took < 10.1);
+    CHECK_INT(logged_lines, 1);
 }
 
 TASK_TEST(a_deadline_that_passes_while_they_run_is_not_the_scopes_failure)

@@ -288,17 +288,6 @@ static int park_it(void *arg)
     return rill__park("a test", abort_pending, pending);
 }
 
-TASK_TEST(race_a_cancel_of_a_task_that_is_ready_lets_its_result_win)
-{
-    struct pending pending = { .answer = RILL__ABORTED };
-    rill_task task = rill_spawn(park_it, &pending);
-    rill_sleep(0);
-    rill__wake(pending.task);
-    rill_cancel(task, .reason = "too late");
-    CHECK_INT(rill_join(task), 0);
-    CHECK_INT(pending.aborts, 0);
-}
-
 TASK_TEST(race_a_wait_that_cannot_be_taken_back_goes_on_to_its_end)
 {
     struct pending pending = { .answer = RILL__ABORT_PENDING };

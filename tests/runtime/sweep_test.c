@@ -8,6 +8,8 @@
 #include "runtime/runtime.h"
 
 #include <fcntl.h>
+#include <rill/join.h>
+#include <rill/local.h>
 #include <rill/sync.h>
 #include <unistd.h>
 
@@ -108,6 +110,89 @@ static int use_the_rest(void)
     return rc == RILL_ELIMIT ? 0 : rc;
 }
 
+static int win(void *arg)
+{
+    int rc = balanced(arg);
+    return rc < 0 ? rc : 3;
+}
+
+static int be_ready(void *arg)
+{
+    RILL__TRY(balanced(&no_time));
+    RILL__TRY(rill_started());
+    return balanced(arg);
+}
+
+static int use_joining(void)
+{
+    static double moments[] = { 0.0002, 0.0001, 0 };
+    rill_task tasks[3];
+    for (int i = 0; i < 3; i++) {
+        tasks[i] = rill_spawn(balanced, &moments[i]);
+        RILL__TRY(tasks[i].id ? 0 : rill_errcode());
+    }
+    RILL__TRY(rill_wait(tasks, 3, .until = RILL_WAIT_FIRST, .timeout = 10));
+    rill_auto(rill_as_completed) order = rill_as_completed_new(tasks, 3);
+    RILL__TRY(order ? 0 : rill_errcode());
+    size_t i;
+    for (int rc; (rc = rill_as_completed_next(order, &i)) != 0;) {
+        RILL__TRY(rc);
+        RILL__TRY(rill_join(tasks[i]));
+    }
+    int rc = rill_race(moments, 3, win, .limit = 2);
+    RILL__TRY(rc == 3 ? 0 : rc);
+    rill_task task = rill_start(be_ready, &moments[0]);
+    RILL__TRY(task.id ? 0 : rill_errcode());
+    return rill_cancel_join(task) == RILL_ECANCELED ? rill_sleep(0) : 0;
+}
+
+static int give_back(void *arg)
+{
+    ended++;
+    rill_sleep(0.0001);
+    return *(int *)arg;
+}
+
+static void value_freed(void *value)
+{
+    ended++;
+    rill__free(value);
+}
+
+static const rill_local counted = { .free = value_freed };
+
+static int see_value(void *arg)
+{
+    int rc = balanced(arg);
+    CHECK_INT(*(const int *)rill_local_get(&counted), 5);
+    return rc;
+}
+
+static int defer_and_spawn(void *arg)
+{
+    int *value = rill__alloc(sizeof *value);
+    RILL__TRY(value ? 0 : rill__fail_nomem());
+    *value = 5;
+    int rc = rill_local_set(&counted, value);
+    if (rc < 0)
+        rill__free(value);
+    RILL__TRY(rc);
+    started++;
+    int *zero = rill_alloc(sizeof *zero);
+    RILL__TRY(zero ? 0 : rill_errcode());
+    RILL__TRY(rill_defer(give_back, zero));
+    started++;
+    rill_task task = rill_spawn(see_value, arg);
+    return task.id ? rill_join(task) : rill_errcode();
+}
+
+static int use_its_own(void)
+{
+    double moment = 0.0001;
+    rill_task task = rill_spawn(defer_and_spawn, &moment);
+    return task.id ? rill_join(task) : rill_errcode();
+}
+
 static int scenario(void *arg)
 {
     (void)arg;
@@ -115,6 +200,8 @@ static int scenario(void *arg)
     RILL__TRY(use_gather());
     RILL__TRY(use_io());
     RILL__TRY(use_the_rest());
+    RILL__TRY(use_joining());
+    RILL__TRY(use_its_own());
     double instant = 0;
     rill_task background = rill_spawn(balanced, &no_time);
     RILL__TRY(background.id ? 0 : rill_errcode());

@@ -353,16 +353,6 @@ TASK_TEST(a_long_reason_is_cut)
     CHECK_INT(strlen(reason), 95);
 }
 
-TASK_TEST(two_cancels_keep_the_first_reason)
-{
-    rill_task task = rill_spawn(wait_and_keep_reason, &for_ever);
-    rill_sleep(0);
-    rill_cancel(task, .reason = "first");
-    rill_cancel(task, .reason = "second");
-    rill_join(task);
-    CHECK_STR(reason, "first");
-}
-
 static bool body_ran;
 
 static int note_that_it_ran(void *arg)
