@@ -22,6 +22,7 @@
 #include <rill/server.h>
 #include <rill/sync.h>
 #include <rill/task.h>
+#include <rill/test.h>
 #include <rill/url.h>
 
 #endif

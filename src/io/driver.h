@@ -143,8 +143,8 @@ struct rill__driver_ops {
     /* With pick: is told who runs next, by a number that is the same in every equal run. */
     void (*note)(rill__driver *driver, uint64_t task);
     /* Waits up to timeout_ns (RILL__NEVER: until something happens) and completes what is ready.
-     * Returns 0 or -errno; -EDEADLK when nothing can ever happen, which only a driver knows that
-     * has no world outside. */
+     * Returns 0 or -errno. A driver without a world outside also says -EDEADLK, when nothing can
+     * ever happen, and -ETIME, once, when the time that it was given is over. */
     int (*poll)(rill__driver *driver, uint64_t timeout_ns);
     /* Makes a poll that waits, or the next one, return. From any thread and from signal handlers.
      */
@@ -188,7 +188,9 @@ struct rill__driver_ops {
 
 struct rill__driver {
     const struct rill__driver_ops *ops;
-    size_t pending; /* ops that were submitted and have not completed: kept by the driver */
+    size_t pending;    /* ops that were submitted and have not completed: kept by the driver */
+    const void *place; /* where what runs now is, in a world with places: a task's, else what called
+                          back; new tasks are there, too */
     struct rill__closing *closing; /* handles whose ops are being ended: see handle.c */
 };
 

@@ -121,18 +121,28 @@ static void happen_due(rill__sim *sim)
     }
 }
 
+static bool is_over(const rill__sim *sim, uint64_t times)
+{
+    return sim->config.end_ns && sim->now - sim->start >= times * sim->config.end_ns;
+}
+
 static int poll_world(rill__driver *driver, uint64_t timeout_ns)
 {
     rill__sim *sim = self(driver);
     if (__atomic_exchange_n(&sim->woken, false, __ATOMIC_ACQ_REL))
         timeout_ns = 0;
     uint64_t next = rill__sim_event_next(sim);
-    if (next == RILL__NEVER && timeout_ns == RILL__NEVER)
+    if (is_over(sim, 2) || (next == RILL__NEVER && timeout_ns == RILL__NEVER))
         return -EDEADLK;
     uint64_t end = rill__after(sim->now, timeout_ns);
+    if (sim->config.end_ns && !sim->timed_out && end > sim->start + sim->config.end_ns)
+        end = sim->start + sim->config.end_ns;
     pass_time(sim, next < end ? next : end);
     happen_due(sim);
-    return 0;
+    if (sim->timed_out || !is_over(sim, 1))
+        return 0;
+    sim->timed_out = true;
+    return -ETIME;
 }
 
 static void wake(rill__driver *driver)

@@ -6,6 +6,7 @@
  * accidents. Whatever happens by chance is decided by one seed: equal runs with equal seeds are
  * equal to the last byte, which a hash over all that happened shows.
  *
+ * A place of it (rill__driver.place) is a host; without one, a task is on a host called "here".
  * A descriptor of it is a number that no kernel gives. There is no world outside: when every task
  * waits, no timer is set and nothing is on its way, poll says -EDEADLK.
  *
@@ -40,6 +41,8 @@ typedef struct rill__sim_config {
     size_t window;      /* bytes on their way or not read yet, of one direction; 0: 256 KiB */
     size_t descriptors; /* at most so many are open; 0: 65536 */
     uint64_t job_ns;    /* what a thread's job takes at most */
+    uint64_t end_ns;    /* poll says -ETIME after so long; after twice that the world ends, whatever
+                           is still to come. 0: never */
     rill__sim_link link;
 } rill__sim_config;
 
@@ -80,10 +83,6 @@ int rill__sim_host_add(rill__sim *sim, const char *name, const char *address);
 rill__sim_host *rill__sim_host_find(rill__sim *sim, const char *name);
 /* The first address of a host. */
 const char *rill__sim_host_address(const rill__sim_host *host);
-/* Asked at each open, bind and connect for the host that they happen on; NULL: a host called
- * "here".
- */
-void rill__sim_place_by(rill__sim *sim, rill__sim_host *(*place)(void));
 /* Sets the link between two hosts, both ways; with NULL for both, that of all others. */
 void rill__sim_link_set(rill__sim *sim, rill__sim_host *a, rill__sim_host *b,
                         const rill__sim_link *link);

@@ -125,11 +125,11 @@ struct rill__sim {
     rill__sim_config config;
     uint64_t now, start;
     unsigned idle_polls; /* in a row in which no time passed */
-    bool woken;          /* atomic */
+    bool timed_out;
+    bool woken; /* atomic */
     uint64_t random;
     rill__sim_stats stats;
     bool traced; /* on stderr, too */
-    rill__sim_host *(*place)(void);
     rill__sim_host *here;
     rill__list hosts, pairs, names, sockets, held;
     unsigned hosts_made;

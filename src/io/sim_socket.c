@@ -380,8 +380,12 @@ static void serve_op(rill__sim_socket *socket, rill__op *op)
 {
     if (!op || !rill__sim_try(socket, op))
         return;
-    rill__op_unplace(&socket->sim->base, op);
+    rill__driver *driver = &socket->sim->base;
+    const void *before = driver->place;
+    driver->place = socket->host;
+    rill__op_unplace(driver, op);
     op->done(op);
+    driver->place = before;
 }
 
 void rill__sim_serve(rill__sim_socket *socket)

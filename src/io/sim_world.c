@@ -131,15 +131,9 @@ const char *rill__sim_host_address(const rill__sim_host *host)
     return host->text;
 }
 
-void rill__sim_place_by(rill__sim *sim, rill__sim_host *(*place)(void))
-{
-    sim->place = place;
-}
-
 rill__sim_host *rill__sim_here(rill__sim *sim)
 {
-    rill__sim_host *host = sim->place ? sim->place() : NULL;
-    return host ? host : sim->here;
+    return sim->base.place ? (rill__sim_host *)(uintptr_t)sim->base.place : sim->here;
 }
 
 /* ---- links ---- */

@@ -32,6 +32,19 @@ uint64_t rill__loop_now(void)
     return loop->now;
 }
 
+bool rill__loop_runs(void)
+{
+    return rill__this_loop;
+}
+
+const void *rill__place_set(const void *place)
+{
+    rill__task *task = rill__this_loop->current;
+    const void *before = task->place;
+    task->place = task->loop->driver->place = place;
+    return before;
+}
+
 uint64_t rill__wall_now(void)
 {
     rill__loop *loop = rill__this_loop;
@@ -229,10 +242,17 @@ static void end_deadlock(rill__loop *loop)
 {
     rill__tell_deadlock(loop);
     bool stuck = rill__scope_is_cancelled(&loop->root);
+    loop->ended_by = RILL_EDEADLOCK;
     rill__scope_cancel(&loop->root, RILL__CAUSE_SHUTDOWN, "deadlock");
     if (stuck)
         rill__report_survivors(loop);
     assert(!stuck);
+}
+
+static void end_time(rill__loop *loop)
+{
+    loop->ended_by = RILL_ETIMEDOUT;
+    rill__scope_cancel(&loop->root, RILL__CAUSE_SHUTDOWN, "the time of its world is over");
 }
 
 /* Waits for I/O and completes it. */
@@ -253,6 +273,8 @@ static void poll_driver(rill__loop *loop, uint64_t timeout)
         sched_yield(); /* something may still come, from where the driver does not see it */
     else if (rc == -EDEADLK)
         end_deadlock(loop);
+    else if (rc == -ETIME)
+        end_time(loop);
 }
 
 /* I/O before timers, so that what has arrived beats a deadline of the same moment. */
@@ -333,6 +355,7 @@ static void note_outcome(const rill__loop *loop, rill__outcome *outcome)
     const rill_error *error = loop->main_task->error;
     outcome->result = loop->main_task->result;
     outcome->stop_signal = loop->stop_signal;
+    outcome->ended_by = loop->ended_by;
     if (outcome->result >= 0)
         return;
     if (error && error->code == outcome->result && error->message[0]) {

@@ -156,6 +156,8 @@ void rill__waiter_finish(rill__waiter *waiter, int result);
 
 /* ---- the loop ---- */
 
+/* Whether a loop runs on this thread. */
+bool rill__loop_runs(void);
 /* This thread's driver. Only while a loop runs. */
 rill__driver *rill__loop_driver(void);
 /* The time at which the loop's turn began, in ns, that is after it waited for I/O: cheap, and never
@@ -166,6 +168,9 @@ uint64_t rill__wall_now(void);
 /* A number that decides how things go: jitter, an order. Not for secrets. Of a simulated loop its
  * seed gives it. */
 uint64_t rill__loop_random(void);
+/* Puts the running task, and those that it spawns from now on, at a place of the driver's world.
+ * Returns where it was. */
+const void *rill__place_set(const void *place);
 /* Sets a timer to timer->deadline (absolute, ns on the loop's clock); `fire` is called by the loop
  * and must not switch tasks. */
 void rill__timer_set(rill__timer *timer);
@@ -202,6 +207,8 @@ rill__sweep *rill__loop_sweep(void);
 /* How a loop ended. */
 typedef struct rill__outcome {
     int result;       /* what the first task returned, or why there was none */
+    int ended_by;     /* RILL_EDEADLOCK or RILL_ETIMEDOUT: its tasks were cancelled because all
+                         waited for each other, or the time of a simulated world was over; or 0 */
     int stop_signal;  /* the SIGINT or SIGTERM that came, or 0 */
     rill_error error; /* when the result is negative */
 } rill__outcome;

@@ -86,6 +86,7 @@ struct rill__task {
     rill__locals *locals; /* its values, shared with others; NULL: none */
     rill__arena arena;    /* the memory that it allocated for itself */
     rill_scope root;
+    const void *place; /* see rill__driver.place */
     const char *file;
     int line;
     char name[32];
@@ -155,6 +156,7 @@ struct rill__loop {
     int stop_signal; /* the first of SIGINT, SIGTERM that came, or 0 */
     uint64_t next_trim;
     bool deadlock_told;
+    int ended_by; /* RILL_EDEADLOCK, RILL_ETIMEDOUT: why the driver ended the tasks; or 0 */
     uint64_t random; /* the state of rill__loop_random */
     rill__sweep sweep;
     rill_loop *mailbox;

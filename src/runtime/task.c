@@ -107,6 +107,7 @@ static void init_task(rill__task *task, rill__loop *loop, rill_task_fn *fn,
     task->error = NULL;
     task->state = RILL__PARKED;
     task->result = 0;
+    task->place = loop->driver->place;
     task->aborted = task->detached = task->kept = task->awaits_children = false;
     task->instant_ops = task->refusals = task->locks = task->held_count = 0;
     task->fn = fn;
@@ -318,10 +319,12 @@ static void run_picked(rill__loop *loop)
             task = task->next_ready;
         rill__task *task = pick_ready(loop, driver->ops->pick(driver, count));
         driver->ops->note(driver, task->id - ((uint64_t)loop->first_generation << 32));
+        driver->place = task->place;
         loop->budget = 0;
         loop->counts.switches++;
         rill__task_resume(loop, task);
     }
+    driver->place = NULL;
 }
 
 void rill__loop_run_ready(rill__loop *loop)
