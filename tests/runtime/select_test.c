@@ -537,6 +537,25 @@ TASK_TEST(a_case_that_fails_later_has_happened)
     rill_sender_free(channel.sender);
 }
 
+static int free_later(void *arg)
+{
+    rill_sleep(0);
+    rill_queue_free(arg);
+    return 0;
+}
+
+TASK_TEST(a_queue_that_is_freed_ends_the_select)
+{
+    rill_queue *queue = rill_queue_new(sizeof(int));
+    int value;
+    rill_case cases[] = { rill_case_after(60), rill_case_get(queue, &value) };
+    rill_task task = rill_spawn(free_later, queue);
+    CHECK_INT(rill_select(cases, 2), 1);
+    CHECK_INT(cases[1].result, RILL_ECLOSED);
+    CHECK_CONTAINS(rill_last_error()->message, "queue get");
+    CHECK_INT(rill_join(task), 0);
+}
+
 TASK_TEST(without_waiting_nothing_ready_is_a_failure)
 {
     rill_channel channel = rill_channel_new(sizeof(int), .capacity = 1);
