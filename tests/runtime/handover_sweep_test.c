@@ -70,10 +70,10 @@ struct relay {
     rill_event *stop;
 };
 
-static int relay_one(const struct relay *relay)
+static int relay_one(const struct relay *relay, rill_receiver *from)
 {
     struct item *item = NULL;
-    rill_case cases[] = { rill_case_recv(relay->from, &item), rill_case_event(relay->stop),
+    rill_case cases[] = { rill_case_recv(from, &item), rill_case_event(relay->stop),
                           rill_case_after(60) };
     int which = rill_select(cases, 3);
     RILL__TRY(which);
@@ -92,7 +92,7 @@ static int run_relay(void *arg)
     rill_auto(rill_receiver) from = relay->from;
     int rc = 0;
     while (rc == 0)
-        rc = relay_one(relay);
+        rc = relay_one(relay, from);
     rill_queue_shutdown(relay->to, false);
     return rc == RILL_ECLOSED ? 0 : rc;
 }
