@@ -210,6 +210,20 @@ static rill__seen_task *find(rill__seen_task **sorted, size_t count, uint64_t ad
     return found ? *found : NULL;
 }
 
+/* Tasks stand in the order of their slots, which are the low halves of their ids. */
+static const rill__seen_task *find_id(const rill__seen_loop *loop, uint64_t id)
+{
+    size_t low = 0, high = loop->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if ((uint32_t)loop->tasks[middle].id < (uint32_t)id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < loop->count && loop->tasks[low].id == id ? &loop->tasks[low] : NULL;
+}
+
 void rill__task_id_text(uint64_t id, char text[24])
 {
     snprintf(text, 24, "%" PRIu32 ".%" PRIu32, (uint32_t)id, (uint32_t)(id >> 32));
@@ -235,14 +249,16 @@ static void word_subject(const struct reader *reader, rill__seen_task *task,
                                text, size);
         break;
     case RILL_DEBUG_OWNER:
-        at = rill__process_u64(process, at);
-        /* fall through */
+        other = find_id(reader->loop, rill__process_u64(process, at));
+        rill__task_id_text(other ? other->id : 0, id);
+        if (other)
+            snprintf(text, size, "of '%s' #%s", other->name, id);
+        break;
     case RILL_DEBUG_TASK:
         other = find(sorted, reader->loop->count, at);
-        if (!other)
-            break;
-        rill__task_id_text(other->id, id);
-        snprintf(text, size, "'%s' #%s", other->name, id);
+        rill__task_id_text(other ? other->id : 0, id);
+        if (other)
+            snprintf(text, size, "'%s' #%s", other->name, id);
         break;
     case RILL_DEBUG_TIMER:
         at = rill__process_u64(process, at + reader->layout->timer_deadline);

@@ -153,6 +153,7 @@ rill__loop *rill__loop_new(rill__driver *driver)
     rill__stack_pool_init(&loop->stacks);
     rill__list_init(&loop->background);
     rill__list_init(&loop->deferred);
+    rill__list_init(&loop->births);
     rill__scope_open(&loop->root, NULL, NULL);
     loop->next_trim = rill__after(loop->now, TRIM_NS);
     return loop;
@@ -269,6 +270,7 @@ static void poll_driver(rill__loop *loop, uint64_t timeout)
         rill__measure_turn(loop, true);
     atomic_store_explicit(&loop->polling, false, memory_order_relaxed);
     atomic_store_explicit(&loop->turns, loop->turns + 1, memory_order_relaxed);
+    rill__poke_inspector();
     if (rc == -EDEADLK && rill__others_may_call(loop))
         sched_yield(); /* something may still come, from where the driver does not see it */
     else if (rc == -EDEADLK)
@@ -280,6 +282,7 @@ static void poll_driver(rill__loop *loop, uint64_t timeout)
 /* I/O before timers, so that what has arrived beats a deadline of the same moment. */
 void rill__loop_turn(rill__loop *loop, uint64_t timeout_ns)
 {
+    atomic_store_explicit(&loop->polling, false, memory_order_relaxed);
     rill__loop_run_ready(loop);
     run_deferred(loop);
     check_signals(loop);
@@ -288,6 +291,7 @@ void rill__loop_turn(rill__loop *loop, uint64_t timeout_ns)
     check_signals(loop);
     rill__wheel_advance(&loop->wheel, rill__loop_now());
     maybe_trim(loop);
+    atomic_store_explicit(&loop->polling, true, memory_order_relaxed);
 }
 
 bool rill__loop_run_rest(rill__loop *loop)
@@ -327,6 +331,7 @@ static void turn_until_empty(rill__loop *loop)
 void rill__loop_finish(rill__loop *loop)
 {
     rill__timer patience = { .deadline = rill__after(loop->now, PATIENCE_NS), .fire = too_slow };
+    rill__report_left(loop);
     atomic_store(&loop->mailbox->phase, RILL__TAKES_CALLS);
     rill__scope_cancel(&loop->root, RILL__CAUSE_SHUTDOWN, "the loop has ended");
     rill__timer_set(&patience);

@@ -1,9 +1,14 @@
-/* The loops of this process, for those who look at all of them: from any thread, under a lock. */
+/*
+ * The loops of this process, for those who look at all of them: from any thread, under a lock. And
+ * what the loops tell to those who look in.
+ */
 #include "runtime/runtime_internal.h"
 
 #include <unistd.h>
 
 rill__loop *rill__loops;
+const rill__inspector *rill__inspector_of_all;
+_Atomic bool rill__inspector_waits;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 void rill__loops_lock(void)
@@ -41,10 +46,16 @@ void rill__loops_add(rill__loop *loop)
     loop->next_loop = rill__loops;
     rill__loops = loop;
     rill__loops_unlock();
+    if (rill__inspector_of_all)
+        rill__inspector_of_all->loop_began();
 }
 
 void rill__loops_remove(rill__loop *loop)
 {
+    if (loop != rill__this_loop)
+        return;
+    if (rill__inspector_of_all)
+        rill__inspector_of_all->loop_ends();
     rill__loops_lock();
     for (rill__loop **at = &rill__loops; *at; at = &(*at)->next_loop) {
         if (*at == loop) {
@@ -53,4 +64,66 @@ void rill__loops_remove(rill__loop *loop)
         }
     }
     rill__loops_unlock();
+}
+
+/* What the loop's own thread writes is read as it happens to be. */
+#if defined(__clang__) || __GNUC__ >= 11
+__attribute__((no_sanitize("thread")))
+#endif
+static void
+glance(const rill__loop *loop, rill__glance *ret_glance)
+{
+    bool idle = atomic_load_explicit(&loop->polling, memory_order_relaxed);
+    *ret_glance = (rill__glance){
+        .loop = (uint64_t)(uintptr_t)loop,
+        .turns = atomic_load_explicit(&loop->turns, memory_order_relaxed),
+        .thread_id = loop->thread_id,
+        .busy = !idle || *(rill__task *const volatile *)&loop->current,
+    };
+}
+
+size_t rill__loops_glance(rill__glance *list, size_t max)
+{
+    size_t count = 0;
+    rill__loops_lock();
+    for (const rill__loop *loop = rill__loops; loop && count < max; loop = loop->next_loop)
+        glance(loop, &list[count++]);
+    rill__loops_unlock();
+    return count;
+}
+
+bool rill__loop_signal(int thread_id, int number)
+{
+    bool sent = false;
+    rill__loops_lock();
+    for (const rill__loop *loop = rill__loops; loop && !sent; loop = loop->next_loop)
+        sent = loop->thread_id == thread_id && tgkill(getpid(), thread_id, number) == 0;
+    rill__loops_unlock();
+    return sent;
+}
+
+/* ---- births ---- */
+
+void rill__watch_births(void)
+{
+    rill__this_loop->watches_births = true;
+}
+
+void rill__born(rill__birth *birth)
+{
+    rill__loop *loop = rill__this_loop;
+    if (loop && loop->watches_births)
+        rill__list_append(&loop->births, &birth->link);
+}
+
+void rill__died(rill__birth *birth)
+{
+    rill__list_remove(&birth->link);
+}
+
+void rill__each_birth(void (*tell)(const rill__birth *birth, void *arg), void *arg)
+{
+    rill__loop *loop = rill__this_loop;
+    for (rill__list *node; (node = rill__list_pop(&loop->births));)
+        tell(rill__container(node, rill__birth, link), arg);
 }

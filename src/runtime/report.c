@@ -24,7 +24,40 @@ void rill__report_holding(const rill__task *task)
              count == 1 ? "lock" : "locks", count == 1 ? "it" : "them");
 }
 
-/* Writes who waits for what: "'main' for join, 'fetch' (a.c:7) for recv and 12 more". */
+void rill__report_ignored(const rill__task *task, const char *what, unsigned times)
+{
+    rill_log(RILL_LOG_WARN, "task", "'%s' (%s:%d) ignores that it is cancelled: %s tried %u times",
+             task->name, task->file ? task->file : "?", task->line, what, times);
+    if (rill__inspector_of_all)
+        rill__inspector_of_all->show_calls();
+}
+
+void rill__report_left(const rill__loop *loop)
+{
+    if (!loop->watches_births)
+        return;
+    rill__list_each(node, &loop->background) {
+        const rill__task *task = rill__container(node, rill__task, sibling);
+        rill_log(RILL_LOG_WARN, "leak", "task '%s' (%s:%d) still ran when the first one ended",
+                 task->name, task->file ? task->file : "?", task->line);
+    }
+}
+
+/* Whom the task waits for, in its own words: " 'fetch'"; "" when that is no task. */
+static void word_subject(const rill__task *task, char text[48])
+{
+    const rill__task *other = NULL;
+    text[0] = '\0';
+    if (task->subject_kind == RILL__SUBJECT_TASK)
+        other = task->subject;
+    else if (task->subject_kind == RILL__SUBJECT_OWNER)
+        other = rill__task_find((rill_task){ *(const uint64_t *)task->subject });
+    if (other)
+        snprintf(text, 48, " %s'%s'", task->subject_kind == RILL__SUBJECT_OWNER ? "of " : "",
+                 other->name);
+}
+
+/* Writes who waits for what: "'main' for join 'fetch', 'fetch' (a.c:7) for recv and 12 more". */
 static void list_tasks(const rill__loop *loop, char *text, size_t size)
 {
     size_t used = 0, listed = 0, parked = 0;
@@ -33,8 +66,11 @@ static void list_tasks(const rill__loop *loop, char *text, size_t size)
         const rill__task *task = loop->slots[i].task;
         if (!task || task->state != RILL__PARKED || ++parked > LISTED_MAX)
             continue;
-        int len = snprintf(text + used, size - used, "%s'%s' (%s:%d) for %s", used ? ", " : "",
-                           task->name, task->file ? task->file : "?", task->line, task->what);
+        char subject[48];
+        word_subject(task, subject);
+        int len =
+            snprintf(text + used, size - used, "%s'%s' (%s:%d) for %s%s", used ? ", " : "",
+                     task->name, task->file ? task->file : "?", task->line, task->what, subject);
         if (len < 0 || (size_t)len >= size - used)
             break;
         used += (size_t)len;
@@ -44,11 +80,18 @@ static void list_tasks(const rill__loop *loop, char *text, size_t size)
         snprintf(text + used, size - used, " and %zu more", parked - listed);
 }
 
+static void show_tasks(void)
+{
+    if (rill__inspector_of_all)
+        rill__inspector_of_all->show_tasks();
+}
+
 void rill__report_survivors(const rill__loop *loop)
 {
     char text[1500];
     list_tasks(loop, text, sizeof text);
     rill_log(RILL_LOG_WARN, "loop", "it has ended, and tasks of it still wait: %s", text);
+    show_tasks();
 }
 
 /* Whether a task sleeps with no end: then a signal is what it waits for. */
@@ -71,6 +114,7 @@ void rill__tell_deadlock(rill__loop *loop)
     list_tasks(loop, text, sizeof text);
     rill_log(RILL_LOG_ERROR, "loop",
              "deadlock: no timer is set, no I/O under way, and all wait: %s", text);
+    show_tasks();
 }
 
 void rill__report_deadlock(rill__loop *loop)

@@ -217,6 +217,50 @@ typedef struct rill__outcome {
  * all tasks. Frees the driver. */
 void rill__run_on(rill__driver *driver, rill_task_fn *fn, void *arg, rill__outcome *ret_outcome);
 
+/* ---- what the floor above that looks in, inspect, hangs in here ---- */
+
+typedef struct rill__inspector {
+    void (*loop_began)(void); /* on its thread */
+    void (*loop_ends)(void);  /* likewise: its tasks have ended */
+    void (*poke)(void);       /* the loop has something to do, while rill__inspector_waits */
+    void (*show_calls)(void); /* of the running task, behind a report about it */
+    void (*show_tasks)(void); /* behind a report about many */
+} rill__inspector;
+/* NULL in a program without inspect. */
+extern const rill__inspector *rill__inspector_of_all;
+/* Whether a poke is wanted. */
+extern _Atomic bool rill__inspector_waits;
+
+/* The running loops, as far as can be told from any thread. */
+typedef struct rill__glance {
+    uint64_t loop;
+    uint64_t turns;
+    int thread_id;
+    bool busy; /* it neither waits for I/O nor stands still in a foreign loop */
+} rill__glance;
+size_t rill__loops_glance(rill__glance *list, size_t max);
+/* Sends the signal to the thread of a loop; false when that has ended. */
+bool rill__loop_signal(int thread_id, int number);
+
+/* ---- what was made and must be freed: listed while the loop watches for leaks ---- */
+
+typedef struct rill__birth {
+    rill__list link;  /* the loop's births */
+    const char *kind; /* "session" */
+    const char *name; /* what the object calls itself, or NULL; lives as long as the object */
+    const char *file; /* where it was made, or NULL */
+    int line;
+    const void *pc; /* without a file: what made it returns to here */
+} rill__birth;
+
+/* Has the calling thread's loop list what is made from now on. */
+void rill__watch_births(void);
+/* Both cost next to nothing when nobody watches. A zeroed birth is not listed. */
+void rill__born(rill__birth *birth);
+void rill__died(rill__birth *birth);
+/* Hands each that is left to the function and takes it off the list. */
+void rill__each_birth(void (*tell)(const rill__birth *birth, void *arg), void *arg);
+
 /* ---- I/O that waits: results as of the calls, but codes of ours ---- */
 
 /* Opens a socket on the loop's driver. 0 or a code (RILL_EOS, RILL_ENOMEM). */

@@ -138,6 +138,8 @@ struct rill__loop {
     struct rill__counts {
         uint64_t spawned, switches, io, cancels, timeouts;
     } counts;
+    bool watches_births;
+    rill__list births; /* rill__birth.link */
     unsigned budget;   /* switches left before I/O is looked at */
     bool immediate;    /* a task runs inside a callback: it goes back there, not on to the next */
     uint64_t now;      /* 0: not read yet since the last wait for I/O */
@@ -175,6 +177,12 @@ void rill__loops_add(rill__loop *loop);
 void rill__loops_remove(rill__loop *loop);
 void rill__loops_lock(void);
 void rill__loops_unlock(void);
+/* Tells those who look in that there is something to do. */
+static inline void rill__poke_inspector(void)
+{
+    if (atomic_load_explicit(&rill__inspector_waits, memory_order_relaxed))
+        rill__inspector_of_all->poke();
+}
 
 /* ---- metrics.c ---- */
 int rill__measure_start(rill__loop *loop);
@@ -219,6 +227,10 @@ void rill__report_unjoined(const rill__task *task);
 /* A task ends with locks that nobody else can unlock. */
 void rill__report_holding(const rill__task *task);
 void rill__report_survivors(const rill__loop *loop);
+/* With leaks watched for: the tasks that outlived the first one. */
+void rill__report_left(const rill__loop *loop);
+/* That the running task goes on although it is cancelled. */
+void rill__report_ignored(const rill__task *task, const char *what, unsigned times);
 /* Says so, once, when nothing can ever wake a task again. */
 void rill__report_deadlock(rill__loop *loop);
 /* The same for a driver that knows it: what it has under way will never be done. */

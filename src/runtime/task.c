@@ -230,6 +230,7 @@ rill_task rill__spawn_now(rill_task_fn *fn, const rill_spawn_opts *opts)
         rill__task_make_ready(task);
         return handle;
     }
+    rill__poke_inspector();
     rill__loop_now(); /* so that what it waits for has a beginning */
     loop->immediate = true;
     loop->counts.switches++;
@@ -365,10 +366,7 @@ static int refuse(const char *what)
         rill__task_switch_away(task->loop, false);
     }
     if (task->refusals == REFUSALS_REPORTED)
-        rill_log(RILL_LOG_WARN, "task",
-                 "'%s' (%s:%d) ignores that it is cancelled: %s tried %u "
-                 "times",
-                 task->name, task->file ? task->file : "?", task->line, what, REFUSALS_REPORTED);
+        rill__report_ignored(task, what, REFUSALS_REPORTED);
     return rill__fail_canceled(what);
 }
 
