@@ -18,6 +18,7 @@
 #include <rill/pipe.h>
 #include <rill/queue.h>
 #include <rill/redis.h>
+#include <rill/schedule.h>
 #include <rill/select.h>
 #include <rill/server.h>
 #include <rill/sync.h>

@@ -275,6 +275,8 @@ typedef enum rill_missed {
 typedef struct rill_interval {
     uint64_t next;   /* private: when the next tick is due, in ns */
     uint64_t period; /* private: ns */
+    uint64_t jitter; /* private: the most that a tick comes later, ns */
+    uint64_t shift;  /* private: how much the next one does, and 1; 0 when not drawn yet */
     rill_missed missed;
 } rill_interval;
 
@@ -282,6 +284,11 @@ typedef struct rill_interval {
  * that is not positive. */
 RILL_API int rill_interval_init(rill_interval *interval, double period, double delay,
                                 rill_missed missed);
+/* Lets each tick come up to so many seconds later than it is due, by chance and anew each time, so
+ * that what was started together does not stay so. The schedule itself does not move, and tick k
+ * still comes before k + 1 is due. Returns 0, or RILL_EINVAL for less than 0 and for more than the
+ * period. */
+RILL_API int rill_interval_jitter(rill_interval *interval, double seconds);
 /* Waits for the next tick. Returns how many were missed since the last (dropped, with
  * RILL_MISSED_SKIP), or RILL_ECANCELED. */
 RILL_AWAITS RILL_API int rill_interval_wait(rill_interval *interval);
@@ -290,6 +297,7 @@ typedef struct rill_every_opts {
     size_t size;
     void *arg;          /* handed to the function */
     double delay;       /* seconds before the first run. Default: at once */
+    double jitter;      /* as in rill_interval_jitter. Default: 0 */
     rill_missed missed; /* default: RILL_MISSED_SKIP */
     const char *name;   /* default: "every" */
     rill_group *group;  /* as in rill_spawn */
@@ -301,7 +309,7 @@ typedef struct rill_every_opts {
  *     rill_task task = rill_every(60.0, refresh, &table, .missed = RILL_MISSED_BURST);
  * A negative return of fn ends it, with that as the task's result; so does rill_cancel(task).
  * Returns the task, to be joined or detached; {0} with the error in place for a period that is not
- * positive or when memory is short. */
+ * positive, a jitter that is longer than it, or when memory is short. */
 #define rill_every(seconds, fn, ...)                                                               \
     rill_every_with(                                                                               \
         (seconds), (fn),                                                                           \

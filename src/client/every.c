@@ -25,7 +25,6 @@ static int run(struct every *every)
     for (;;) {
         RILL__TRY(rill_interval_wait(&every->interval));
         RILL__TRY(rill__call_apart(fetch_once, every));
-        RILL__TRY(rill_sleep(0)); /* what never waits must not keep the loop to itself */
     }
 }
 

@@ -1,14 +1,10 @@
-/*
- * HTTP dates. Days are counted on a calendar whose year begins in March, so that the leap day is a
- * year's last and the months before it are the same in all years.
- */
+/* HTTP dates: three forms to read, one to write. */
 #include "http/date.h"
 
+#include "base/calendar.h"
 #include "http/token.h"
 
-#define DAY 86400
-#define DAYS_TO_1970 719468 /* from 0000-03-01 */
-#define DAYS_400_YEARS 146097
+#define DAY RILL__DAY_SECONDS
 
 static const char day_names[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
 static const char *const long_day_names[7] = { "Sunday",   "Monday", "Tuesday", "Wednesday",
@@ -20,35 +16,6 @@ struct date {
     int year, month, day; /* month and day from 1 */
     int hour, minute, second;
 };
-
-/* Days since 1970-01-01. `year` is at least 0. */
-static int64_t days_of(const struct date *date)
-{
-    /* One cycle of 400 years is added to stay above zero for January and February of year 0. */
-    int year = date->year + 400 - (date->month <= 2);
-    int month = (date->month + 9) % 12; /* from March */
-    int in_year = (153 * month + 2) / 5 + date->day - 1;
-    int64_t days = (int64_t)year * 365 + year / 4 - year / 100 + year / 400 + in_year;
-    return days - DAYS_400_YEARS - DAYS_TO_1970;
-}
-
-/* The date on a day that is at least 0000-01-01. */
-static struct date date_of(int64_t days_since_1970)
-{
-    int64_t days = days_since_1970 + DAYS_TO_1970 + DAYS_400_YEARS;
-    int cycle = (int)(days / DAYS_400_YEARS), in_cycle = (int)(days % DAYS_400_YEARS);
-    /* A day is taken off for each leap day that has passed, one is given for each that did not
-     * come in a century, so that all years have 365. */
-    int leaps = in_cycle / 1460 - in_cycle / 36524 + in_cycle / (DAYS_400_YEARS - 1);
-    int year = (in_cycle - leaps) / 365;
-    int in_year = in_cycle - (365 * year + year / 4 - year / 100);
-    int month = (5 * in_year + 2) / 153;
-    return (struct date){
-        .year = cycle * 400 + year - 400 + (month >= 10),
-        .month = month >= 10 ? month - 9 : month + 3,
-        .day = in_year - (153 * month + 2) / 5 + 1,
-    };
-}
 
 static void put2(char *at, int number)
 {
@@ -62,13 +29,11 @@ void rill__date_format(int64_t seconds, char out[RILL__DATE_LEN + 1])
         seconds = RILL__DATE_MIN;
     if (seconds > RILL__DATE_MAX)
         seconds = RILL__DATE_MAX;
-    int64_t days = (seconds - RILL__DATE_MIN) / DAY + RILL__DATE_MIN / DAY;
+    int64_t days = rill__day_at(seconds);
     int in_day = (int)(seconds - days * DAY);
-    struct date date = date_of(days);
-    /* 0000-01-01 was a Saturday. */
-    size_t weekday = (size_t)((days - RILL__DATE_MIN / DAY + 6) % 7);
+    rill__date date = rill__date_of(days);
     memcpy(out, "Sun, 06 Nov 1994 08:49:37 GMT", RILL__DATE_LEN + 1);
-    memcpy(out, day_names[weekday], 3);
+    memcpy(out, day_names[rill__weekday_of(days)], 3);
     put2(out + 5, date.day);
     memcpy(out + 8, month_names[date.month - 1], 3);
     put2(out + 12, date.year / 100);
@@ -146,16 +111,14 @@ static bool take_rfc850(rill_str *text, struct date *date)
 
 static bool in_range(const struct date *date)
 {
-    static const int lengths[12] = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-    bool leap = date->year % 4 == 0 && (date->year % 100 != 0 || date->year % 400 == 0);
-    int length = date->month == 2 && !leap ? 28 : lengths[date->month - 1];
-    return date->day >= 1 && date->day <= length && date->hour <= 23 && date->minute <= 59 &&
-           date->second <= 60;
+    return date->day >= 1 && date->day <= rill__month_length(date->year, date->month) &&
+           date->hour <= 23 && date->minute <= 59 && date->second <= 60;
 }
 
 static int64_t seconds_of(const struct date *date)
 {
-    return days_of(date) * DAY + date->hour * 3600 + date->minute * 60 + date->second;
+    const rill__date day = { date->year, date->month, date->day };
+    return rill__days_of(day) * DAY + date->hour * 3600 + date->minute * 60 + date->second;
 }
 
 /* A year of two digits means the latest year with these digits for which the date is not more than
@@ -166,9 +129,13 @@ static void complete_year(struct date *date, int64_t now)
         now = 0;
     if (now > RILL__DATE_MAX)
         now = RILL__DATE_MAX;
-    struct date limit = date_of(now / DAY);
-    limit.year += 50;
-    limit.second = (int)(now % DAY);
+    rill__date today = rill__date_of(now / DAY);
+    const struct date limit = {
+        today.year + 50,
+        today.month,
+        today.day,
+        .second = (int)(now % DAY),
+    };
     date->year += limit.year / 100 * 100;
     if (seconds_of(date) > seconds_of(&limit))
         date->year -= 100;

@@ -71,10 +71,24 @@ int rill_interval_init(rill_interval *interval, double period, double delay, ril
     return 0;
 }
 
-/* Moves `next` to the tick after the one that is due at `now`; returns how many were missed. */
-static int advance(rill_interval *interval, uint64_t now)
+int rill_interval_jitter(rill_interval *interval, double seconds)
 {
-    uint64_t late = now > interval->next ? now - interval->next : 0;
+    double period = (double)interval->period / 1e9;
+    if (!(seconds >= 0 && seconds <= period))
+        return rill__fail(RILL_EINVAL,
+                          "interval: a jitter of %g s is not within 0 and its period "
+                          "of %g s",
+                          seconds, period);
+    interval->jitter = rill__seconds_ns(seconds);
+    interval->shift = 0;
+    return 0;
+}
+
+/* Moves `next` to the tick after the one that was to come at `due`; returns how many were missed.
+ */
+static int advance(rill_interval *interval, uint64_t due, uint64_t now)
+{
+    uint64_t late = now > due ? now - due : 0;
     uint64_t missed = late / interval->period;
     switch (interval->missed) {
     case RILL_MISSED_BURST:
@@ -93,9 +107,14 @@ static int advance(rill_interval *interval, uint64_t now)
 int rill_interval_wait(rill_interval *interval)
 {
     RILL__TRY(rill__need_task("interval"));
-    RILL__TRY(interval->next > clock_now() ? sleep_until(interval->next, "its next tick")
-                                           : rill__checkpoint("interval"));
-    return advance(interval, clock_now());
+    /* A wait that is cancelled leaves the tick as it is: its jitter is drawn once. */
+    if (interval->shift == 0)
+        interval->shift = rill__loop_jitter(interval->jitter) + 1;
+    uint64_t due = rill__after(interval->next, interval->shift - 1);
+    /* Work that never waits must not keep the loop to itself. */
+    RILL__TRY(due > clock_now() ? sleep_until(due, "its next tick") : rill__yield("interval"));
+    interval->shift = 0;
+    return advance(interval, due, clock_now());
 }
 
 /* ---- every ---- */
@@ -113,7 +132,6 @@ static int run_every(void *arg)
     for (;;) {
         RILL__TRY(rill_interval_wait(&every.interval));
         RILL__TRY(rill__call_apart(every.fn, every.arg));
-        RILL__TRY(rill_sleep(0)); /* work that never waits must not keep the loop to itself */
     }
 }
 
@@ -123,7 +141,8 @@ rill_task rill_every_with(double seconds, rill_task_fn *fn, const rill_every_opt
     rill_every_opts opts;
     rill__opts_read(opts, given);
     struct every every = { .fn = fn, .arg = opts.arg };
-    if (rill_interval_init(&every.interval, seconds, opts.delay, opts.missed) < 0)
+    if (rill_interval_init(&every.interval, seconds, opts.delay, opts.missed) < 0 ||
+        rill_interval_jitter(&every.interval, opts.jitter) < 0)
         return none;
     struct every *copy = rill__alloc(sizeof *copy);
     if (!copy) {

@@ -60,6 +60,11 @@ uint64_t rill__loop_random(void)
     return z ^ z >> 31;
 }
 
+uint64_t rill__loop_jitter(uint64_t span)
+{
+    return span > 0 ? rill__loop_random() % (span + (span < UINT64_MAX)) : 0;
+}
+
 void rill__timer_set(rill__timer *timer)
 {
     rill__wheel_set(&rill__this_loop->wheel, timer);

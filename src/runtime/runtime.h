@@ -168,6 +168,8 @@ uint64_t rill__wall_now(void);
 /* A number that decides how things go: jitter, an order. Not for secrets. Of a simulated loop its
  * seed gives it. */
 uint64_t rill__loop_random(void);
+/* One from 0 up to `span`. */
+uint64_t rill__loop_jitter(uint64_t span);
 /* Puts the running task, and those that it spawns from now on, at a place of the driver's world.
  * Returns where it was. */
 const void *rill__place_set(const void *place);

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/fail.h"
 #include "base/opts.h"
+#include "server/server.h"
 #include "server/server_internal.h"
 
 rill_app *rill_app_new(void)
@@ -52,19 +53,18 @@ void *rill_app_data(const rill_app *app)
     return app ? app->data : NULL;
 }
 
-/* Keeps the first mistake: the error that stands. */
-static void remember_error(rill_app *app)
+void rill__app_mistake(rill_app *app)
 {
     if (app->error.code == 0)
         app->error = *rill_last_error();
 }
 
-static void *app_alloc(rill_app *app, size_t size)
+void *rill__app_alloc(rill_app *app, size_t size)
 {
     void *memory = rill__arena_zalloc(&app->arena, size);
     if (!memory) {
         rill__fail_nomem();
-        remember_error(app);
+        rill__app_mistake(app);
     }
     return memory;
 }
@@ -77,10 +77,10 @@ static struct rill__hook *new_hook(rill_app *app, rill_hook_fn *fn)
         return NULL;
     if (!fn) {
         rill__fail(RILL_EINVAL, "application: a hook is NULL");
-        remember_error(app);
+        rill__app_mistake(app);
         return NULL;
     }
-    struct rill__hook *hook = app_alloc(app, sizeof *hook);
+    struct rill__hook *hook = rill__app_alloc(app, sizeof *hook);
     if (hook)
         *hook = (struct rill__hook){ .fn = fn, .needs = app->startup_count };
     return hook;
@@ -130,10 +130,10 @@ static void add_background(rill_app *app, const rill_background_opts *given, dou
     if (!opts.fn || period < 0) {
         rill__fail(RILL_EINVAL, "application: background task '%s' has no %s",
                    opts.name ? opts.name : "", opts.fn ? "period above 0" : "function");
-        remember_error(app);
+        rill__app_mistake(app);
         return;
     }
-    struct rill__background *background = app_alloc(app, sizeof *background);
+    struct rill__background *background = rill__app_alloc(app, sizeof *background);
     if (!background)
         return;
     *background = (struct rill__background){
@@ -168,5 +168,5 @@ void rill_app_route_with(rill_app *app, const char *method, const char *path,
     rill_route_opts opts;
     rill__opts_read(opts, given);
     if (app && rill__router_add(&app->router, method, path, &opts) < 0)
-        remember_error(app);
+        rill__app_mistake(app);
 }

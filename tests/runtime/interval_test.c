@@ -1,6 +1,9 @@
 /* Sleeping, clockworks and rill_every. */
 #include "in_task.h"
 
+#include "io/sim.h"
+#include "runtime/runtime.h"
+
 #include <math.h>
 
 /* Keeps the thread to itself, as work that takes too long does. */
@@ -142,6 +145,102 @@ TASK_TEST(a_cancelled_wait_leaves_the_tick_due)
     CHECK(interval.next == due);
 }
 
+/* ---- jitter ---- */
+
+TASK_TEST(a_jitter_is_within_the_period)
+{
+    rill_interval interval;
+    rill_interval_init(&interval, 2, 0, RILL_MISSED_SKIP);
+    double bad[] = { -0.001, 2.001, NAN, INFINITY };
+    for (int i = 0; i < 4; i++)
+        CHECK_INT(rill_interval_jitter(&interval, bad[i]), RILL_EINVAL);
+    CHECK_CONTAINS(rill_last_error()->message, "interval: a jitter of inf s is not within 0 and");
+    CHECK_INT(rill_interval_jitter(&interval, 0), 0);
+    CHECK_INT(rill_interval_jitter(&interval, 2), 0);
+    CHECK_INT(rill_every(1, sleep_for, NULL, .jitter = 1.5).id, 0);
+    CHECK_INT(rill_errcode(), RILL_EINVAL);
+}
+
+/* Counts ticks in simulated time, where nothing else takes any. */
+static int tick_with_jitter(void *arg)
+{
+    rill_interval interval;
+    double start = rill_now(), least = 9, most = 0, sum = 0;
+    rill_interval_init(&interval, 10, 0, *(rill_missed *)arg);
+    CHECK_INT(rill_interval_jitter(&interval, 4), 0);
+    uint64_t first = interval.next;
+    for (int tick = 0; tick < 100; tick++) {
+        CHECK_INT(rill_interval_wait(&interval), 0);
+        double late = rill_now() - start - tick * 10;
+        CHECK(late >= 0 && late <= 4.001);
+        least = fmin(least, late);
+        most = fmax(most, late);
+        sum += late;
+        CHECK(interval.next == first + interval.period * (unsigned)(tick + 1)); /* no drift */
+    }
+    CHECK(least < 0.5 && most > 3.5 && sum > 150 && sum < 250);
+    return 0;
+}
+
+/* Runs fn on a simulated loop. */
+static void simulate(rill_task_fn *fn, void *arg, uint64_t seed)
+{
+    rill__sim *sim = rill__sim_new(&(rill__sim_config){ .seed = seed });
+    rill__outcome outcome;
+    rill__run_on(rill__sim_driver(sim), fn, arg, &outcome);
+    CHECK_INT(outcome.result, 0);
+    rill__sim_free(sim);
+}
+
+TEST(jitter_spreads_ticks_and_moves_no_schedule)
+{
+    for (rill_missed missed = RILL_MISSED_SKIP; missed <= RILL_MISSED_DELAY; missed++)
+        simulate(tick_with_jitter, &missed, 1);
+}
+
+static int first_shift(void *arg)
+{
+    rill_interval interval;
+    double start = rill_now();
+    rill_interval_init(&interval, 10, 0, RILL_MISSED_SKIP);
+    rill_interval_jitter(&interval, 10);
+    rill_interval_wait(&interval);
+    *(double *)arg = rill_now() - start;
+    return 0;
+}
+
+TEST(jitter_is_decided_by_the_seed)
+{
+    double a, b, c;
+    simulate(first_shift, &a, 1);
+    simulate(first_shift, &b, 1);
+    simulate(first_shift, &c, 2);
+    CHECK(a == b && a != c);
+}
+
+static int cancel_with_jitter(void *arg)
+{
+    (void)arg;
+    rill_interval interval;
+    rill_interval_init(&interval, 10, 5, RILL_MISSED_SKIP);
+    rill_interval_jitter(&interval, 10);
+    double start = rill_now();
+    rill_scope scope;
+    rill_scope_begin(&scope, .timeout = 1);
+    CHECK_INT(rill_scope_end(&scope, rill_interval_wait(&interval)), RILL_ETIMEDOUT);
+    uint64_t shift = interval.shift;
+    CHECK(shift > 0);
+    CHECK_INT(rill_interval_wait(&interval), 0);
+    double expected = 5 + (double)(shift - 1) / 1e9;
+    CHECK(fabs(rill_now() - start - expected) < 0.001);
+    return 0;
+}
+
+TEST(a_cancelled_wait_keeps_its_jitter)
+{
+    simulate(cancel_with_jitter, NULL, 1);
+}
+
 /* ---- every ---- */
 
 static int calls, inside;
@@ -200,6 +299,26 @@ TASK_TEST(every_lets_others_run_though_its_work_takes_longer_than_its_period)
     CHECK(calls > 0);
     rill_cancel(task);
     rill_join(task);
+}
+
+static int wait_for_ticks(void *arg)
+{
+    rill_interval interval;
+    rill_interval_init(&interval, 0.0001, 0, RILL_MISSED_BURST);
+    while (*(bool *)arg) {
+        rill_interval_wait(&interval);
+        be_busy(0.002);
+    }
+    return 0;
+}
+
+TASK_TEST(ticks_that_are_late_let_others_run)
+{
+    bool on = true;
+    rill_task task = rill_spawn(wait_for_ticks, &on);
+    CHECK_INT(rill_sleep(0.01), 0);
+    on = false;
+    CHECK_INT(rill_join(task), 0);
 }
 
 TASK_TEST(every_belongs_to_a_group_when_it_is_given_one)
