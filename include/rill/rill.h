@@ -7,6 +7,7 @@
 #include <rill/client.h>
 #include <rill/debug.h>
 #include <rill/error.h>
+#include <rill/file.h>
 #include <rill/headers.h>
 #include <rill/inspect.h>
 #include <rill/join.h>

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -65,11 +66,37 @@ static rill_error **owner(void)
     return rill__error_owner ? rill__error_owner : &thread_error;
 }
 
+/* ---- errors of threads ---- */
+
+static pthread_key_t thread_end;
+
+static void free_thread_error(void *memory)
+{
+    (void)memory;
+    rill__error_free(&thread_error);
+}
+
+static void watch_threads(void)
+{
+    pthread_key_create(&thread_end, free_thread_error);
+}
+
+/* A thread that ends leaves nothing behind. */
+static void free_with_thread(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_threads);
+    pthread_setspecific(thread_end, thread_error);
+}
+
 rill_error *rill__error_slot(void)
 {
     rill_error **place = owner();
-    if (!*place)
+    if (!*place) {
         *place = rill__zalloc(sizeof **place);
+        if (place == &thread_error)
+            free_with_thread();
+    }
     return *place ? *place : &spare_error;
 }
 

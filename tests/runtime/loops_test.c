@@ -318,8 +318,9 @@ static int spawn_loops(void *arg)
 {
     (void)arg;
     rill_loop *loops[8];
+    int three = 3;
     for (int i = 0; i < 8; i++)
-        loops[i] = rill_loop_start(sleep_and_return, &(int){ 3 });
+        loops[i] = rill_loop_start(sleep_and_return, &three);
     for (int i = 0; i < 8; i++) {
         CHECK_INT(rill_loop_join(loops[i]), 3);
         rill_loop_unref(loops[i]);
