@@ -305,6 +305,7 @@ int rill__response_read_all(rill_response *response)
 {
     if (response->has_bytes)
         return 0;
+    RILL__TRY(rill__need_task("reading the body"));
     if (response->streamed)
         return rill__fail(RILL_EINVAL, "the body is being read piece by piece");
     if (response->decompress)

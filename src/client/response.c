@@ -167,6 +167,7 @@ int rill_response_check(rill_response *response)
 
 ptrdiff_t rill_response_read(rill_response *response, void *buf, size_t len)
 {
+    RILL__TRY(rill__need_task("reading the body"));
     if (response->has_bytes || response->whole.len > 0)
         return rill__fail(RILL_EINVAL, "the body was read whole");
     if (len == 0)

@@ -131,6 +131,7 @@ int rill_reply_printf(rill_request *request, const char *format, ...)
 
 int rill_reply_end(rill_request *request)
 {
+    RILL__TRY(rill__need_task("reply"));
     struct rill__reply *reply = &request->reply;
     if (!reply->begun)
         return rill__fail(RILL_EREPLY, "reply: it has not begun");

@@ -237,6 +237,40 @@ TEST(detached_tasks_are_cancelled_when_the_loop_ends)
     CHECK_STR(reason, "the loop has ended");
 }
 
+static int detach_child_for_ever(void *arg)
+{
+    return rill_detach(rill_spawn(wait_and_keep_reason, arg));
+}
+
+/* A task below a shield is not cancelled when the loop ends; but what it detaches then is. */
+static int end_with_a_shielded_group(void *arg)
+{
+    (void)arg;
+    CHECK_INT(rill_sleep(for_ever), RILL_ECANCELED);
+    rill_scope shield;
+    rill_scope_begin(&shield, .shield = true, .timeout = 5);
+    rill_group group;
+    rill_group_begin(&group);
+    rill_spawn(detach_child_for_ever, &for_ever, .group = &group);
+    CHECK_INT(rill_group_end(&group, 0), 0);
+    return rill_scope_end(&shield, 0);
+}
+
+static int leave_shielded_group(void *arg)
+{
+    rill_detach(rill_spawn(end_with_a_shielded_group, arg));
+    return rill_sleep(0);
+}
+
+TEST(a_task_that_is_detached_while_the_loop_ends_is_cancelled_too)
+{
+    reason[0] = '\0';
+    double start = rill_now();
+    CHECK_INT(rill_run(leave_shielded_group, NULL), 0);
+    CHECK_STR(reason, "the loop has ended");
+    CHECK(rill_now() - start < 4);
+}
+
 TASK_TEST(a_detached_task_that_fails_is_logged)
 {
     hear_the_log();
