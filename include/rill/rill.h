@@ -22,6 +22,7 @@
 #include <rill/schedule.h>
 #include <rill/select.h>
 #include <rill/server.h>
+#include <rill/signal.h>
 #include <rill/sync.h>
 #include <rill/task.h>
 #include <rill/test.h>

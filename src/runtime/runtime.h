@@ -263,6 +263,16 @@ void rill__died(rill__birth *birth);
 /* Hands each that is left to the function and takes it off the list. */
 void rill__each_birth(void (*tell)(const rill__birth *birth, void *arg), void *arg);
 
+/* ---- signals ---- */
+
+/* Has a signal call `fn`, in its handler, unless a watcher of the user's gets it (rill/signal.h).
+ * Only in the place of the default action, and one claim a signal: false when the program handles
+ * the signal itself, or it is claimed already. */
+typedef void rill__signal_fn(int number);
+bool rill__signal_claim(int number, rill__signal_fn *fn);
+/* Puts the default action back; no call of `fn` is under way afterwards. */
+void rill__signal_unclaim(int number);
+
 /* ---- I/O that waits: results as of the calls, but codes of ours ---- */
 
 /* Opens a socket on the loop's driver. 0 or a code (RILL_EOS, RILL_ENOMEM). */

@@ -2,13 +2,13 @@
  * Signals while a loop runs: SIGINT and SIGTERM ask its first task to end, once; and SIGSEGV in the
  * guard of the running task's stack says so before the process dies as it would have.
  *
- * Handlers are installed by the first loop of the process only, over the default action only: a
- * program that handles the signals itself keeps its own.
+ * The stop signals are claimed by the first loop of the process only, over the default action only:
+ * a program that handles them itself keeps its own, and one that watches them (rill/signal.h) gets
+ * them instead.
  */
 #include "base/alloc.h"
 #include "runtime/runtime_internal.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -17,8 +17,7 @@
 static _Atomic(rill__loop *) signal_loop; /* the loop that is told, or NULL */
 static volatile sig_atomic_t stop_signal;
 static const int stop_signals[] = { SIGINT, SIGTERM };
-static struct sigaction old_stop[2];
-static bool replaced[2];
+static bool claimed[2];
 
 static void on_stop(int number)
 {
@@ -29,10 +28,8 @@ static void on_stop(int number)
         raise(number);
         return;
     }
-    int error = errno;
     stop_signal = number;
     loop->driver->ops->wake(loop->driver);
-    errno = error;
 }
 
 void rill__signals_install(rill__loop *loop)
@@ -41,14 +38,8 @@ void rill__signals_install(rill__loop *loop)
     if (!atomic_compare_exchange_strong(&signal_loop, &nobody, loop))
         return;
     stop_signal = 0;
-    for (int i = 0; i < 2; i++) {
-        struct sigaction action = { .sa_handler = on_stop, .sa_flags = SA_RESTART };
-        sigemptyset(&action.sa_mask);
-        sigaction(stop_signals[i], NULL, &old_stop[i]);
-        replaced[i] = old_stop[i].sa_handler == SIG_DFL;
-        if (replaced[i])
-            sigaction(stop_signals[i], &action, NULL);
-    }
+    for (int i = 0; i < 2; i++)
+        claimed[i] = rill__signal_claim(stop_signals[i], on_stop);
 }
 
 void rill__signals_restore(void)
@@ -56,8 +47,8 @@ void rill__signals_restore(void)
     if (signal_loop != rill__this_loop)
         return;
     for (int i = 0; i < 2; i++)
-        if (replaced[i])
-            sigaction(stop_signals[i], &old_stop[i], NULL);
+        if (claimed[i])
+            rill__signal_unclaim(stop_signals[i]);
     signal_loop = NULL;
 }
 
