@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Seeds bugs into a copy of the source, one at a time, and checks that the suite finds each.
 
-usage: run.py [--jobs N] [--list] [--keep] [NAME...]
+usage: run.py [--jobs N] [-l] [NAME...]     (-l: list them, and what each breaks)
 
 A mutant is a patch beside this file. Its head says in words what is broken, and on a line
 "tests: NAME…" which test programs are tried first; when they pass, all others are. A mutant that
 no test finds fails the run, and so does a patch that no longer applies.
-The last line is "N found, N missed".
+The last line counts those that were found as passed.
 """
 import argparse
 import os
@@ -41,7 +41,7 @@ class Mutant:
         self.what = " ".join(line for line in head.splitlines() if not line.startswith("tests:"))
 
     def apply(self, reverse=False):
-        arguments = ["patch", "-p1", "--no-backup-if-mismatch", "-F2", "-s", "-i", str(self.path)]
+        arguments = ["patch", "-p1", "--no-backup-if-mismatch", "-F2", "-s", "-N", "-r", "-", "-i", str(self.path)]
         result = run(arguments + (["-R"] if reverse else []), cwd=SOURCE)
         return None if result.returncode == 0 else result.stdout.strip()
 
@@ -137,7 +137,7 @@ def hunt(mutant, jobs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--list", action="store_true")
+    parser.add_argument("-l", "--list", action="store_true")
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
     mutants = [Mutant(path) for path in sorted(HERE.glob("*.patch"))
@@ -156,17 +156,21 @@ def main():
     missed = 0
     for mutant in mutants:
         start = time.monotonic()
-        problem = mutant.apply()
-        if problem:
-            sys.exit(f"mutants: {mutant.name} does not apply any more:\n{problem}")
-        try:
-            found = hunt(mutant, options.jobs)
-        finally:
-            mutant.apply(reverse=True)
-        missed += not found
-        print(f"{'found ' if found else 'MISSED'} {mutant.name} "
-              f"({time.monotonic() - start:.0f} s){': ' + found if found else ''}", flush=True)
-    print(f"{len(mutants) - missed} found, {missed} missed")
+        found = mutant.apply()
+        verdict = "FAILED  "
+        if found:
+            found = "it does not apply any more: " + found
+            missed += 1
+        else:
+            try:
+                found = hunt(mutant, options.jobs)
+            finally:
+                mutant.apply(reverse=True)
+            missed += not found
+            verdict = "ok      " if found else verdict
+        print(f"{verdict} {mutant.name} ({time.monotonic() - start:.0f} s): "
+              f"{found or 'no test finds it'}", flush=True)
+    print(f"{len(mutants) - missed} passed, {missed} failed, 0 skipped")
     return 1 if missed else 0
 
 
