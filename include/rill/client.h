@@ -201,6 +201,7 @@ typedef struct rill_session_every_opts {
     void *state;
     rill_missed missed; /* default: RILL_MISSED_SKIP */
     double delay;       /* seconds before the first. Default: at once */
+    double jitter;      /* as in rill_interval_jitter. Default: 0 */
     const char *name;
 } rill_session_every_opts;
 

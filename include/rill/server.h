@@ -70,6 +70,7 @@ typedef struct rill_background_opts {
     void *arg; /* default: the application */
     const char *name;
     rill_missed missed; /* rill_app_every only */
+    double jitter;      /* rill_app_every only: as in rill_interval_jitter */
 } rill_background_opts;
 
 /* Runs fn as a task from after start-up until it is cancelled at clean-up. A failure of it is

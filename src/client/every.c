@@ -49,7 +49,8 @@ static struct every *make(rill_session *session, double seconds, const char *url
         rill__fail(RILL_EINVAL, "every: there is no function to hand the responses to");
         return NULL;
     }
-    if (rill_interval_init(&interval, seconds, opts->delay, opts->missed) < 0)
+    if (rill_interval_init(&interval, seconds, opts->delay, opts->missed) < 0 ||
+        rill_interval_jitter(&interval, opts->jitter) < 0)
         return NULL;
     size_t size = strlen(url) + 1;
     struct every *every = rill__alloc(sizeof *every + size);

@@ -133,6 +133,13 @@ static void add_background(rill_app *app, const rill_background_opts *given, dou
         rill__app_mistake(app);
         return;
     }
+    rill_interval interval;
+    if (period > 0 && (rill_interval_init(&interval, period, 0, opts.missed) < 0 ||
+                       rill_interval_jitter(&interval, opts.jitter) < 0)) {
+        rill__error_prefix("application: background task '%s': ", opts.name ? opts.name : "");
+        rill__app_mistake(app);
+        return;
+    }
     struct rill__background *background = rill__app_alloc(app, sizeof *background);
     if (!background)
         return;
@@ -142,6 +149,7 @@ static void add_background(rill_app *app, const rill_background_opts *given, dou
         .arg = opts.arg ? opts.arg : app,
         .name = opts.name ? opts.name : "background",
         .period = period,
+        .jitter = opts.jitter,
         .missed = opts.missed,
     };
     struct rill__background **place = &app->background;

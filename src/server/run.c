@@ -60,7 +60,8 @@ static void log_background(const struct rill__background *background, int rc)
 static void run_every(const struct rill__background *background)
 {
     rill_interval interval;
-    if (rill_interval_init(&interval, background->period, 0, background->missed) < 0)
+    if (rill_interval_init(&interval, background->period, 0, background->missed) < 0 ||
+        rill_interval_jitter(&interval, background->jitter) < 0)
         return;
     while (rill_interval_wait(&interval) >= 0)
         log_background(background, rill__call_apart(background->fn, background->arg));

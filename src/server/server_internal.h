@@ -66,7 +66,7 @@ struct rill__background {
     rill_task_fn *fn;
     void *arg;
     const char *name;
-    double period; /* 0: fn runs once */
+    double period, jitter; /* period 0: fn runs once */
     rill_missed missed;
     rill_task task; /* while it runs */
 };

@@ -605,6 +605,9 @@ IN_LOOP(every_fetches_until_the_function_says_no)
     task = rill_session_every(session, 0.02, "gopher://x", count_response, &counter);
     CHECK_INT(task.id, 0);
     CHECK_INT(rill_errcode(), RILL_EURL_SCHEME);
+    task = rill_session_every(session, 2, script->url, count_response, &counter, .jitter = 3);
+    CHECK_INT(task.id, 0);
+    CHECK_INT(rill_errcode(), RILL_EINVAL);
     rill_session_free(session);
     script_stop(script);
 }

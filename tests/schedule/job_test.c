@@ -1,6 +1,8 @@
 /* Tasks that run by a cron rule, in simulated time. */
 #include "in_sim.h"
 
+#include "base/alloc.h"
+
 #include <math.h>
 #include <rill/server.h>
 #include <stdlib.h>
@@ -290,4 +292,44 @@ TASK_TEST(an_application_tells_of_a_cron_job_that_is_none)
     CHECK_INT(rill_app_start(app, .port = RILL_ANY_PORT), RILL_ENOTFOUND);
     rill_app_free(app);
     rill_app_cron(NULL, "@daily", note);
+}
+
+/* ---- memory ---- */
+
+static int use_all(void *arg)
+{
+    notes = (struct notes){ .last = 1, .code = 0 };
+    rill_zone *zone = rill_zone_new("Europe/Berlin");
+    if (!zone)
+        return rill_errcode();
+    rill_zone_free(zone);
+    rill_task task = rill_cron("* * * * * *", note, &notes, .zone = "Europe/Berlin");
+    if (!task.id)
+        return rill_errcode();
+    int rc = rill_sleep(1.5);
+    rill_cancel(task);
+    int result = rill_join(task);
+    if (rc < 0 || result == RILL_ENOMEM)
+        return rc < 0 ? rc : result;
+    task = rill_at(rill_unix_time() + 0.5, note, arg);
+    return task.id ? rill_join(task) : rill_errcode();
+}
+
+SIM_TEST(no_allocation_that_fails_is_lost)
+{
+    unsigned long failed = 0;
+    for (unsigned long nth = 1; nth < 100; nth++) {
+        rill__alloc_fail_at = rill__alloc_count + nth;
+        int rc = use_all(&notes);
+        bool all_done = rill__alloc_count < rill__alloc_fail_at;
+        rill__alloc_fail_at = 0;
+        if (all_done) {
+            CHECK_INT(rc, 0);
+            break;
+        }
+        /* Only words for an error that nobody asks for may be done without. */
+        CHECK(rc == RILL_ENOMEM || rc == 0);
+        failed += rc == RILL_ENOMEM;
+    }
+    CHECK(failed >= 12);
 }

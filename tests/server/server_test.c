@@ -393,7 +393,7 @@ TEST(hooks_in_order)
     rill_app_on_cleanup(app, down_2);
     rill_app_on_shutdown(app, going_down);
     rill_app_background(app, background, .name = "back");
-    rill_app_every(app, 0.05, tick);
+    rill_app_every(app, 0.05, tick, .jitter = 0.01);
     rill_log_to(keep_log, NULL);
     serve_with(app, &(const struct serving){ .client = client_stops });
     rill_log_to(NULL, NULL);
@@ -401,6 +401,21 @@ TEST(hooks_in_order)
     CHECK(ticks >= 3 && ticks <= 6);
     CHECK_CONTAINS(logged, "a tick failed");
     CHECK_CONTAINS(logged, "clean-up hook: does not matter");
+}
+
+static int start_with_mistake(void *app)
+{
+    CHECK_INT(rill_app_start(app, .port = RILL_ANY_PORT, .host = "127.0.0.1"), RILL_EINVAL);
+    CHECK_CONTAINS(rill_last_error()->message, "application: background task 'often': interval: ");
+    return 0;
+}
+
+TEST(a_jitter_longer_than_its_period_is_told)
+{
+    rill_app *app = test_app_new();
+    rill_app_every(app, 1, tick, .jitter = 2, .name = "often");
+    CHECK_INT(rill_run(start_with_mistake, app), 0);
+    rill_app_free(app);
 }
 
 static int start_and_fail(void *app)
