@@ -72,6 +72,28 @@ RILL_API ptrdiff_t rill_task_backtrace(rill_task task, rill_frame *frames, size_
 /* Writes the calls, one a line: "    fetch+0x42 (prog)". */
 RILL_API void rill_frames_print(FILE *out, const rill_frame *frames, size_t count);
 
+/* ---- what is watched ---- */
+
+typedef struct rill_inspect_opts {
+    size_t size;
+    bool debug;     /* measure CPU time, and tell of leaks as a loop ends */
+    bool no_signal; /* leave SIGUSR1 alone */
+    double stall;   /* seconds after which a loop that does not turn is told. RILL_FOREVER: it is
+                       not. Default: 0.1 */
+} rill_inspect_opts;
+
+/* Says what is to be watched: for loops that begin later, before the first of the process.
+ *     rill_inspect(.debug = true, .stall = 0.5);
+ * The environment goes before it: RILL_DEBUG=1 (or 0), RILL_STALL=0.5 (or off), RILL_DUMP=off.
+ * Returns 0, or RILL_EINVAL.
+ *
+ * Watching is the work of a thread that is there while a loop is, and that sleeps while every loop
+ * waits for I/O. It tells a stall by rill_log, with the task and its calls, and again when it lasts
+ * ten times as long. SIGUSR1 makes it write rill_dump() to stderr: unless the program has a handler
+ * of its own. SIGURG is used to ask a thread that runs where it is: likewise. */
+#define rill_inspect(...) rill_inspect_with(RILL_OPTS(rill_inspect_opts, __VA_ARGS__))
+RILL_API int rill_inspect_with(const rill_inspect_opts *opts);
+
 RILL_END_DECLS
 
 #endif

@@ -26,6 +26,9 @@ typedef struct rill__process {
         uint64_t address; /* 1: nothing */
         char *bytes;
     } * cache;
+    const char *copy; /* of memory as it was at some moment, or NULL */
+    uint64_t copy_from;
+    size_t copy_len;
     rill__module *modules; /* by address */
     size_t module_count;
 } rill__process;
@@ -96,6 +99,7 @@ typedef struct rill__registers {
 /* Of a ucontext_t. */
 void rill__registers_of_context(rill__registers *registers, const void *ucontext);
 void rill__registers_set_sp(rill__registers *registers, uint64_t sp);
+uint64_t rill__registers_sp(const rill__registers *registers);
 
 /* Follows the calls from the registers outwards while their frames lie in [low, high). Returns how
  * many it has found; the frames' pc are filled in. */

@@ -109,6 +109,12 @@ static const char *page_at(rill__process *process, uint64_t address)
 bool rill__process_read(rill__process *process, uint64_t address, void *buf, size_t len)
 {
     char *to = buf;
+    if (process->copy && address >= process->copy_from &&
+        address - process->copy_from < process->copy_len &&
+        len <= process->copy_len - (address - process->copy_from)) {
+        memcpy(buf, process->copy + (address - process->copy_from), len);
+        return true;
+    }
     while (len > 0) {
         uint64_t offset = address % PAGE;
         const char *page = page_at(process, address - offset);

@@ -21,6 +21,7 @@
 #define STATES_MAX 8
 /* The program of one function is longer than this only when something is wrong. */
 #define PROGRAM_MAX 65536
+#define GUESSED_WITHIN 8192
 
 /* How the DWARF pointers below are written. */
 enum { ENCODED_PCREL = 0x10, ENCODED_DATAREL = 0x30, ENCODED_OMIT = 0xff };
@@ -471,12 +472,36 @@ static bool step_by_entry(rill__process *process, rill__registers *registers)
     return true;
 }
 
+static bool is_code(const rill__process *process, uint64_t address)
+{
+    const rill__module *module = rill__module_at(process, address);
+    return module && address >= module->code[0] && address < module->code[1];
+}
+
+/* Looks for the nearest thing above the stack pointer that looks like a frame record: for a thread
+ * whose frame pointer is not known. */
+static bool guess_frame(rill__process *process, rill__registers *registers)
+{
+    uint64_t record[2], sp = (registers->value[SP] + 7) & ~UINT64_C(7);
+    for (uint64_t at = sp; at < sp + GUESSED_WITHIN; at += sizeof record[0]) {
+        if (!rill__process_read(process, at, record, sizeof record))
+            return false;
+        if (record[0] > at + 8 && record[0] - at < GUESSED_WITHIN && record[0] % 8 == 0 &&
+            is_code(process, plain_address(record[1]))) {
+            set_register(registers, FP, at);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The frame record: the caller's frame pointer, and where it goes on. */
 static bool step_by_frame(rill__process *process, rill__registers *registers)
 {
+    if (!is_known(registers, FP) && !guess_frame(process, registers))
+        return false;
     uint64_t record[2], at = registers->value[FP];
-    if (!is_known(registers, FP) || at % 8 != 0 ||
-        !rill__process_read(process, at, record, sizeof record))
+    if (at % 8 != 0 || !rill__process_read(process, at, record, sizeof record))
         return false;
     *registers = (rill__registers){ .pc = plain_address(record[1]) };
     set_register(registers, FP, record[0]);
@@ -522,6 +547,11 @@ void rill__registers_of_context(rill__registers *registers, const void *ucontext
     set_register(registers, SP, context->uc_mcontext.sp);
     registers->pc = context->uc_mcontext.pc;
 #endif
+}
+
+uint64_t rill__registers_sp(const rill__registers *registers)
+{
+    return registers->value[SP];
 }
 
 void rill__registers_set_sp(rill__registers *registers, uint64_t sp)

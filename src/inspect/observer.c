@@ -1,0 +1,200 @@
+/*
+ * The observer's thread, and SIGUSR1, whose handler only wakes it: so the tree of tasks is written
+ * by a thread that can do so, also when the loops are stuck.
+ *
+ * While a loop is busy the thread looks every quarter of the time after which a stall is told. When
+ * none is, it sleeps until a loop pokes it. For that it says that it sleeps, has every thread of
+ * the process see it (membarrier), and looks once more: so a loop pays one load a turn.
+ */
+#include "inspect/observer.h"
+
+#include "base/clock.h"
+#include "runtime/runtime.h"
+
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define STACK_SIZE ((size_t)512 << 10)
+/* So many looks without a busy loop, then it sleeps. */
+#define QUIET_LOOKS 2
+
+static struct {
+    pthread_mutex_t lock;
+    int loops; /* that have begun and not ended */
+    bool running;
+    bool handles; /* SIGUSR1 */
+    pthread_t thread;
+    rill__settings settings;
+    sem_t wake;
+    _Atomic bool ends;
+    _Atomic unsigned dumps; /* asked for */
+} observer = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* ---- the thread ---- */
+
+static void see_each_other(int command)
+{
+    syscall(SYS_membarrier, command, 0, 0);
+}
+
+/* Waits for somebody to wake it, or until it is time to look again. */
+static void rest(uint64_t ns)
+{
+    struct timespec until;
+    if (ns == RILL__NEVER) {
+        while (sem_wait(&observer.wake) < 0 && errno == EINTR)
+            continue;
+        return;
+    }
+    uint64_t at = rill__clock_ns(CLOCK_MONOTONIC) + ns;
+    until.tv_sec = (time_t)(at / RILL__SECOND);
+    until.tv_nsec = (long)(at % RILL__SECOND);
+    while (sem_clockwait(&observer.wake, CLOCK_MONOTONIC, &until) < 0 && errno == EINTR)
+        continue;
+}
+
+static void sleep_until_poked(rill__stalls *stalls)
+{
+    atomic_store(&rill__inspector_waits, true);
+    see_each_other(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+    if (!stalls || !rill__stalls_look(stalls))
+        rest(RILL__NEVER);
+    atomic_store(&rill__inspector_waits, false);
+}
+
+static void *observe(void *arg)
+{
+    rill__stalls *stalls =
+        observer.settings.stall == RILL__NEVER ? NULL : rill__stalls_new(observer.settings.stall);
+    unsigned quiet = 0;
+    see_each_other(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+    if (stalls)
+        rill__capture_on();
+    while (!observer.ends) {
+        if (atomic_exchange(&observer.dumps, 0) > 0)
+            rill_dump();
+        quiet = stalls && rill__stalls_look(stalls) ? 0 : quiet + 1;
+        if (!stalls)
+            rest(RILL__NEVER); /* for a dump */
+        else if (quiet < QUIET_LOOKS)
+            rest(observer.settings.stall / 4);
+        else
+            sleep_until_poked(stalls);
+    }
+    if (stalls)
+        rill__capture_off();
+    rill__stalls_free(stalls);
+    return arg;
+}
+
+void rill__observer_poke(void)
+{
+    if (atomic_exchange(&rill__inspector_waits, false))
+        sem_post(&observer.wake);
+}
+
+static void start(void)
+{
+    pthread_attr_t attributes;
+    sigset_t all, old;
+    sem_init(&observer.wake, 0, 0);
+    observer.ends = false;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    sigfillset(&all); /* signals are the loop's */
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    observer.running = pthread_create(&observer.thread, &attributes, observe, NULL) == 0;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attributes);
+}
+
+static void stop(void)
+{
+    observer.ends = true;
+    sem_post(&observer.wake);
+    pthread_join(observer.thread, NULL);
+    sem_destroy(&observer.wake);
+    atomic_store(&rill__inspector_waits, false);
+    observer.running = false;
+}
+
+/* ---- SIGUSR1 ---- */
+
+static void on_dump(int number)
+{
+    int error = errno;
+    (void)number;
+    atomic_fetch_add(&observer.dumps, 1);
+    sem_post(&observer.wake);
+    errno = error;
+}
+
+/* A handler that is there already is the program's, and stays. */
+static void handle_signal(void)
+{
+    struct sigaction now, ours = { .sa_handler = on_dump, .sa_flags = SA_RESTART };
+    sigemptyset(&ours.sa_mask);
+    sigaction(SIGUSR1, NULL, &now);
+    observer.handles = !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL;
+    if (observer.handles)
+        sigaction(SIGUSR1, &ours, NULL);
+}
+
+static void unhandle_signal(void)
+{
+    struct sigaction now;
+    if (!observer.handles)
+        return;
+    sigaction(SIGUSR1, NULL, &now);
+    if (!(now.sa_flags & SA_SIGINFO) && now.sa_handler == on_dump)
+        signal(SIGUSR1, SIG_DFL);
+    observer.handles = false;
+}
+
+/* ---- loops begin and end ---- */
+
+/* In the child of a fork the thread is gone; and what it wakes must not be used. */
+static void forget(void)
+{
+    pthread_mutex_init(&observer.lock, NULL);
+    if (observer.running && observer.handles)
+        unhandle_signal();
+    observer.running = false;
+    observer.loops = 0;
+    atomic_store(&rill__inspector_waits, false);
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, forget);
+}
+
+void rill__observer_begin(const rill__settings *settings)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
+    pthread_mutex_lock(&observer.lock);
+    if (observer.loops++ == 0 && (settings->dumps || settings->stall != RILL__NEVER)) {
+        observer.settings = *settings;
+        start();
+        if (observer.running && settings->dumps)
+            handle_signal();
+    }
+    pthread_mutex_unlock(&observer.lock);
+}
+
+void rill__observer_end(void)
+{
+    pthread_mutex_lock(&observer.lock);
+    if (observer.loops > 0 && --observer.loops == 0 && observer.running) {
+        unhandle_signal();
+        stop();
+    }
+    pthread_mutex_unlock(&observer.lock);
+}
