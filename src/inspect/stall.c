@@ -2,8 +2,8 @@
  * Stalls: a loop that has not turned for long is told, with the calls that keep it.
  *
  * A thread that is not given the processor stalls as well, and is not to blame: so it must have
- * used the processor for half of the limit, or wait in a system call. And when the observer itself comes late, the
- * whole process was stopped, and all is forgotten.
+ * used the processor for half of the limit, or wait in a system call. And when the observer itself
+ * comes late, the whole process was stopped, and all is forgotten.
  */
 #include "inspect/observer.h"
 
