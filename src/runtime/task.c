@@ -475,10 +475,10 @@ void rill__wind_up(void)
 {
     rill__task *task = rill__current();
     end_children(task);
-    if (!task->root.deferred)
-        return;
-    rill__run_deferred(&task->root);
-    end_children(task);
+    while (task->root.deferred) {
+        rill__run_deferred(&task->root);
+        end_children(task);
+    }
 }
 
 /* Gives the task's error to one who joins it. A task may fail without having made one. */

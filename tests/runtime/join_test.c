@@ -2,6 +2,7 @@
 #include "in_task.h"
 
 #include <rill/join.h>
+#include <rill/metrics.h>
 #include <rill/sync.h>
 
 static int return_arg(void *arg)
@@ -159,6 +160,29 @@ static int wait_for_them(void *arg)
 {
     struct waiting *waiting = arg;
     return waiting->result = rill_wait(waiting->tasks, waiting->count, .timeout = 1000);
+}
+
+static size_t timers_set(void)
+{
+    rill_metrics metrics;
+    CHECK_INT(rill_metrics_get(&metrics), 0);
+    return metrics.timers;
+}
+
+TASK_TEST(a_timeout_that_was_not_needed_is_taken_back)
+{
+    struct waiting waiting = { .count = 1 };
+    size_t before = timers_set();
+    waiting.tasks[0] = rill_spawn(sleep_for, &a_moment);
+    CHECK_INT(wait_for_them(&waiting), 1);
+    CHECK_INT(timers_set(), before);
+    CHECK_INT(rill_join(waiting.tasks[0]), 0);
+    waiting.tasks[0] = rill_self(); /* of a task that waits for this one */
+    rill_task waiter = rill_spawn(wait_for_them, &waiting);
+    rill_sleep(0);
+    CHECK_INT(timers_set(), before + 1);
+    CHECK_INT(rill_cancel_join(waiter), RILL_ECANCELED);
+    CHECK_INT(timers_set(), before);
 }
 
 TASK_TEST(a_cancelled_wait_leaves_the_tasks_alone)

@@ -188,6 +188,21 @@ TASK_TEST(a_tasks_deferred_calls_run_after_its_children_and_may_spawn_more)
     CHECK_STR(trace, "child task late ");
 }
 
+static int wind_up_and_do_more(void *arg)
+{
+    (void)arg;
+    rill_defer(spawn_and_note, "task ");
+    rill__wind_up();
+    return note("more ");
+}
+
+TASK_TEST(who_does_more_after_its_own_things_have_ended_finds_none)
+{
+    trace[0] = '\0';
+    CHECK_INT(rill_join(rill_spawn(wind_up_and_do_more, NULL)), 0);
+    CHECK_STR(trace, "task late more ");
+}
+
 static int defer_again(void *arg)
 {
     rill_defer(note, "nested ");
@@ -219,7 +234,10 @@ static int defer_each_time(void *arg)
 {
     int *runs = arg;
     rill_defer(note, "run ");
-    CHECK(rill_alloc(1000) != NULL);
+    static void *memory;
+    void *before = memory;
+    memory = rill_alloc(100);
+    CHECK(memory && (!before || memory == before)); /* what the run before had is free again */
     return ++*runs == 3 ? RILL_ELIMIT : 0;
 }
 
