@@ -176,6 +176,7 @@ typedef struct rill_mkdir_opts {
     bool parents;         /* make those above it as well; it is fine when it is there already */
 } rill_mkdir_opts;
 
+/* Makes a folder: rill_file_mkdir("cache/pages", .parents = true). */
 #define rill_file_mkdir(...) rill_file_mkdir_with(RILL_OPTS(rill_mkdir_opts, .path = __VA_ARGS__))
 RILL_AWAITS RILL_API int rill_file_mkdir_with(const rill_mkdir_opts *opts);
 /* Removes a folder that is empty. */

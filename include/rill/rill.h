@@ -26,6 +26,7 @@
 #include <rill/sync.h>
 #include <rill/task.h>
 #include <rill/test.h>
+#include <rill/udp.h>
 #include <rill/url.h>
 
 #endif

@@ -32,6 +32,8 @@ typedef enum rill__op_kind {
     RILL__OP_CONNECT,  /* completes with 0 */
     RILL__OP_READABLE, /* completes when reading would not block: for foreign descriptors */
     RILL__OP_WRITABLE,
+    RILL__OP_RECVFROM, /* completes with the size of a datagram, which may be more than the room */
+    RILL__OP_SENDTO,   /* completes with the size of the datagram that was sent */
 } rill__op_kind;
 
 typedef struct rill__op rill__op;
@@ -66,6 +68,18 @@ struct rill__op {
             const struct sockaddr *address;
             socklen_t len;
         } connect;
+        struct {
+            void *ptr;
+            size_t len;
+            struct sockaddr_storage *ret_address;
+            socklen_t *ret_len;
+        } recvfrom;
+        struct {
+            const void *ptr;
+            size_t len;
+            const struct sockaddr *address; /* NULL: whom it is connected to */
+            socklen_t address_len;
+        } sendto;
     };
 };
 
@@ -98,6 +112,7 @@ enum {
 typedef enum rill__option {
     RILL__OPTION_REUSE_ADDRESS,
     RILL__OPTION_REUSE_PORT,
+    RILL__OPTION_BROADCAST,
     RILL__OPTION_NODELAY, /* of a listener: the connections inherit it */
     RILL__OPTION_V6_ONLY,
     RILL__OPTION_RESET_ON_CLOSE, /* closing drops what was not sent, and tells the peer */

@@ -178,6 +178,23 @@ static int64_t try_poll(const rill__op *op)
     return is_ready(op->handle->fd, op->kind == RILL__OP_READABLE ? POLLIN : POLLOUT) ? 0 : -EAGAIN;
 }
 
+/* With MSG_TRUNC the call tells how large the datagram was, whatever room there was for it. */
+static int64_t try_recvfrom(rill__op *op)
+{
+    *op->recvfrom.ret_len = sizeof *op->recvfrom.ret_address;
+    ssize_t n =
+        recvfrom(op->handle->fd, op->recvfrom.ptr, op->recvfrom.len, MSG_TRUNC | MSG_DONTWAIT,
+                 (struct sockaddr *)op->recvfrom.ret_address, op->recvfrom.ret_len);
+    return n < 0 ? -errno : n;
+}
+
+static int64_t try_sendto(const rill__op *op)
+{
+    ssize_t n = sendto(op->handle->fd, op->sendto.ptr, op->sendto.len, MSG_NOSIGNAL | MSG_DONTWAIT,
+                       op->sendto.address, op->sendto.address_len);
+    return n < 0 ? -errno : n;
+}
+
 static int64_t try_once(rill__op *op)
 {
     switch (op->kind) {
@@ -192,6 +209,10 @@ static int64_t try_once(rill__op *op)
     case RILL__OP_READABLE:
     case RILL__OP_WRITABLE:
         return try_poll(op);
+    case RILL__OP_RECVFROM:
+        return try_recvfrom(op);
+    case RILL__OP_SENDTO:
+        return try_sendto(op);
     }
     return -EINVAL;
 }

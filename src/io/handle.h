@@ -12,7 +12,7 @@
 static inline bool rill__op_is_write(const rill__op *op)
 {
     return op->kind == RILL__OP_SEND || op->kind == RILL__OP_CONNECT ||
-           op->kind == RILL__OP_WRITABLE;
+           op->kind == RILL__OP_WRITABLE || op->kind == RILL__OP_SENDTO;
 }
 
 /* Begins a submit. Returns false when the op cannot even be tried: its result says why. */

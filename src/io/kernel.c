@@ -95,6 +95,7 @@ int rill__kernel_option(rill__driver *driver, rill__handle *handle, rill__option
     } table[] = {
         [RILL__OPTION_REUSE_ADDRESS] = { SOL_SOCKET, SO_REUSEADDR },
         [RILL__OPTION_REUSE_PORT] = { SOL_SOCKET, SO_REUSEPORT },
+        [RILL__OPTION_BROADCAST] = { SOL_SOCKET, SO_BROADCAST },
         [RILL__OPTION_NODELAY] = { IPPROTO_TCP, TCP_NODELAY },
         [RILL__OPTION_V6_ONLY] = { IPPROTO_IPV6, IPV6_V6ONLY },
         [RILL__OPTION_KEEPALIVE] = { SOL_SOCKET, SO_KEEPALIVE },

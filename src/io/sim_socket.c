@@ -369,6 +369,10 @@ bool rill__sim_try(rill__sim_socket *socket, rill__op *op)
     case RILL__OP_WRITABLE:
         op->result = try_writable(socket);
         break;
+    case RILL__OP_RECVFROM:
+    case RILL__OP_SENDTO:
+        op->result = -EOPNOTSUPP;
+        break;
     }
     if (op->result == -EAGAIN)
         return false;

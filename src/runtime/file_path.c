@@ -125,7 +125,7 @@ static bool make_room(rill_dir *dir, size_t name_len)
 static rill_file_kind kind_of_entry(int folder, const struct dirent *entry)
 {
     if (entry->d_type != DT_UNKNOWN)
-        return rill__file_kind_of(DTTOIF(entry->d_type));
+        return rill__file_kind_of((mode_t)DTTOIF(entry->d_type));
     struct stat status; /* a file system that does not say */
     return fstatat(folder, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0
                ? rill__file_kind_of(status.st_mode)

@@ -135,3 +135,25 @@ int64_t rill__io_connect(rill__handle *handle, const struct sockaddr *address, s
     };
     return wait_op(&wait, "connect");
 }
+
+int64_t rill__io_recvfrom(rill__handle *handle, void *buf, size_t len,
+                          struct sockaddr_storage *ret_address, socklen_t *ret_len)
+{
+    struct waiting_op wait = {
+        .op = { .kind = RILL__OP_RECVFROM,
+                .handle = handle,
+                .recvfrom = { buf, len, ret_address, ret_len } },
+    };
+    return wait_op(&wait, "recv");
+}
+
+int64_t rill__io_sendto(rill__handle *handle, const void *bytes, size_t len,
+                        const struct sockaddr *address, socklen_t address_len)
+{
+    struct waiting_op wait = {
+        .op = { .kind = RILL__OP_SENDTO,
+                .handle = handle,
+                .sendto = { bytes, len, address, address_len } },
+    };
+    return wait_op(&wait, "send");
+}

@@ -291,6 +291,12 @@ RILL_AWAITS int64_t rill__io_send_all(rill__handle *handle, struct iovec *iov, i
                                       size_t *ret_sent);
 RILL_AWAITS int64_t rill__io_accept(rill__handle *handle, struct sockaddr_storage *ret_address,
                                     socklen_t *ret_len);
+/* The size of the datagram, which may be more than len. */
+RILL_AWAITS int64_t rill__io_recvfrom(rill__handle *handle, void *buf, size_t len,
+                                      struct sockaddr_storage *ret_address, socklen_t *ret_len);
+/* To whom it is connected, when the address is NULL. */
+RILL_AWAITS int64_t rill__io_sendto(rill__handle *handle, const void *bytes, size_t len,
+                                    const struct sockaddr *address, socklen_t address_len);
 RILL_AWAITS int64_t rill__io_connect(rill__handle *handle, const struct sockaddr *address,
                                      socklen_t len);
 
