@@ -62,11 +62,15 @@ typedef struct rill_session_opts {
     const char *base_url;   /* relative URLs are resolved against it. Default: none */
     const char *user_agent; /* default "rill/<version>" */
     rill_tls_opts tls;
+    const char *file; /* where it was made: filled by the macro */
+    int line;
 } rill_session_opts;
 
 /* A session. Returns NULL with RILL_EINVAL for a bad header, RILL_EURL for a bad base_url,
  * RILL_ETLS for a bad file, RILL_ENOMEM. */
-#define rill_session_new(...) rill_session_new_with(RILL_OPTS(rill_session_opts, __VA_ARGS__))
+#define rill_session_new(...)                                                                      \
+    rill_session_new_with(                                                                         \
+        RILL_OPTS(rill_session_opts, .file = __FILE__, .line = __LINE__, __VA_ARGS__))
 RILL_API rill_session *rill_session_new_with(const rill_session_opts *opts);
 
 /* Closes the idle connections and frees the session once its responses are freed too. Tasks that
@@ -88,6 +92,8 @@ typedef struct rill_fetch_opts {
     bool no_redirects;
     bool no_decompress;
     bool raise_for_status;
+    const char *file; /* where it was made: filled by the macro */
+    int line;
 } rill_fetch_opts;
 
 /*
@@ -112,22 +118,23 @@ typedef struct rill_fetch_opts {
  * session was freed meanwhile), RILL_ENOMEM or RILL_ECANCELED. Cancel  the connection is closed;
  * nothing stays behind. The server may have got the request.
  */
+#define RILL_FETCH_OPTS(...)                                                                       \
+    RILL_OPTS(rill_fetch_opts, .file = __FILE__, .line = __LINE__, __VA_ARGS__)
 #define rill_get(session, ...)                                                                     \
-    rill_fetch((session), RILL_OPTS(rill_fetch_opts, .method = "GET", .url = __VA_ARGS__))
+    rill_fetch((session), RILL_FETCH_OPTS(.method = "GET", .url = __VA_ARGS__))
 #define rill_head(session, ...)                                                                    \
-    rill_fetch((session), RILL_OPTS(rill_fetch_opts, .method = "HEAD", .url = __VA_ARGS__))
+    rill_fetch((session), RILL_FETCH_OPTS(.method = "HEAD", .url = __VA_ARGS__))
 #define rill_options(session, ...)                                                                 \
-    rill_fetch((session), RILL_OPTS(rill_fetch_opts, .method = "OPTIONS", .url = __VA_ARGS__))
+    rill_fetch((session), RILL_FETCH_OPTS(.method = "OPTIONS", .url = __VA_ARGS__))
 #define rill_post(session, ...)                                                                    \
-    rill_fetch((session), RILL_OPTS(rill_fetch_opts, .method = "POST", .url = __VA_ARGS__))
+    rill_fetch((session), RILL_FETCH_OPTS(.method = "POST", .url = __VA_ARGS__))
 #define rill_put(session, ...)                                                                     \
-    rill_fetch((session), RILL_OPTS(rill_fetch_opts, .method = "PUT", .url = __VA_ARGS__))
+    rill_fetch((session), RILL_FETCH_OPTS(.method = "PUT", .url = __VA_ARGS__))
 #define rill_patch(session, ...)                                                                   \
-    rill_fetch((session), RILL_OPTS(rill_fetch_opts, .method = "PATCH", .url = __VA_ARGS__))
+    rill_fetch((session), RILL_FETCH_OPTS(.method = "PATCH", .url = __VA_ARGS__))
 #define rill_delete(session, ...)                                                                  \
-    rill_fetch((session), RILL_OPTS(rill_fetch_opts, .method = "DELETE", .url = __VA_ARGS__))
-#define rill_request_url(session, ...)                                                             \
-    rill_fetch((session), RILL_OPTS(rill_fetch_opts, .url = __VA_ARGS__))
+    rill_fetch((session), RILL_FETCH_OPTS(.method = "DELETE", .url = __VA_ARGS__))
+#define rill_request_url(session, ...) rill_fetch((session), RILL_FETCH_OPTS(.url = __VA_ARGS__))
 RILL_AWAITS RILL_API rill_response *rill_fetch(rill_session *session, const rill_fetch_opts *opts);
 
 /* Frees the response and all that its functions returned. Its connection is kept when the body was

@@ -75,13 +75,16 @@ typedef struct rill_file_open_opts {
     size_t size;
     const char *mode;
     unsigned permissions; /* of a file that is made, less the umask. Default: 0666 */
+    const char *file;     /* where it was opened: filled by the macro */
+    int line;
 } rill_file_open_opts;
 
 /* Opens a file. The mode is fopen's: "r" to read, "w" to write from the start of what is then an
  * empty file, "a" to write at its end; with "+" to do both; with "x" only if it was not there.
  * Returns the file, or NULL with the error; RILL_EINVAL for another mode. */
 #define rill_file_open(path, ...)                                                                  \
-    rill_file_open_with((path), RILL_OPTS(rill_file_open_opts, .mode = __VA_ARGS__))
+    rill_file_open_with((path), RILL_OPTS(rill_file_open_opts, .file = __FILE__, .line = __LINE__, \
+                                          .mode = __VA_ARGS__))
 RILL_AWAITS RILL_API rill_file *rill_file_open_with(const char *path,
                                                     const rill_file_open_opts *opts);
 

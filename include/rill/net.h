@@ -37,6 +37,8 @@ typedef struct rill_connect_opts {
     double timeout;            /* seconds for all of it. Default: none */
     double attempt_timeout;    /* seconds for one address. Default: 30 */
     const char *local_address; /* numeric address to connect from. Default: the system's choice */
+    const char *file;          /* where it was made: filled by the macro */
+    int line;
 } rill_connect_opts;
 
 /* Connects to a host: a name, or a numeric address (IPv6 without brackets); "unix:/path" for a unix
@@ -47,7 +49,8 @@ typedef struct rill_connect_opts {
  *   RILL_ECERTIFICATE_EXPIRED.
  * Cancel  nothing stays behind. */
 #define rill_connect(host, ...)                                                                    \
-    rill_connect_with((host), RILL_OPTS(rill_connect_opts, .port = __VA_ARGS__))
+    rill_connect_with((host), RILL_OPTS(rill_connect_opts, .file = __FILE__, .line = __LINE__,     \
+                                        .port = __VA_ARGS__))
 RILL_AWAITS RILL_API rill_stream *rill_connect_with(const char *host,
                                                     const rill_connect_opts *opts);
 
@@ -85,7 +88,9 @@ typedef struct rill_listen_opts {
     int backlog; /* default: 1024 */
     bool tls;    /* accept TLS: needs tls_options.cert_file and key_file */
     rill_tls_opts tls_options;
-    bool reuse_port; /* several processes may listen at once (SO_REUSEPORT) */
+    bool reuse_port;  /* several processes may listen at once (SO_REUSEPORT) */
+    const char *file; /* where it was made: filled by the macro */
+    int line;
 } rill_listen_opts;
 
 /* Listens on a numeric address or name ("127.0.0.1", "::", "localhost"; an IPv6 address takes IPv6
@@ -93,7 +98,8 @@ typedef struct rill_listen_opts {
  * Returns the listener, or NULL: RILL_ELISTEN with errno, RILL_ETLS for a bad certificate or key.
  */
 #define rill_listen(host, ...)                                                                     \
-    rill_listen_with((host), RILL_OPTS(rill_listen_opts, .port = __VA_ARGS__))
+    rill_listen_with((host), RILL_OPTS(rill_listen_opts, .file = __FILE__, .line = __LINE__,       \
+                                       .port = __VA_ARGS__))
 RILL_AWAITS RILL_API rill_listener *rill_listen_with(const char *host,
                                                      const rill_listen_opts *opts);
 

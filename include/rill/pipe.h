@@ -44,6 +44,8 @@ typedef struct rill_stream_fd_opts {
     int fd;
     const char *name; /* for messages, copied up to 127 bytes. Default: "fd 7" */
     bool shared;      /* somebody else uses it as well: neither close it nor change its flags */
+    const char *file; /* where it was made: filled by the macro */
+    int line;
 } rill_stream_fd_opts;
 
 /* Makes a stream of a descriptor that exists: a pipe, a terminal, a connected socket, a file, a
@@ -53,7 +55,8 @@ typedef struct rill_stream_fd_opts {
  * Returns NULL with the error when it is not open or cannot be used (RILL_EOS), memory is short, or
  * outside tasks; then the descriptor is still the caller's. */
 #define rill_stream_of_fd(...)                                                                     \
-    rill_stream_of_fd_with(RILL_OPTS(rill_stream_fd_opts, .fd = __VA_ARGS__))
+    rill_stream_of_fd_with(                                                                        \
+        RILL_OPTS(rill_stream_fd_opts, .file = __FILE__, .line = __LINE__, .fd = __VA_ARGS__))
 RILL_API rill_stream *rill_stream_of_fd_with(const rill_stream_fd_opts *opts);
 
 RILL_END_DECLS

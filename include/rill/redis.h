@@ -37,6 +37,8 @@ typedef struct rill_redis_opts {
     double connect_timeout;    /* seconds, until the database is selected. Default: 5 */
     double timeout;            /* seconds for one command. Default: 30; RILL_FOREVER for none */
     rill_tls_opts tls_options; /* for rediss://. Default: the system's roots, the host checked */
+    const char *file;          /* where it was made: filled by the macro */
+    int line;
 } rill_redis_opts;
 
 /* Connects, authenticates and selects the database.
@@ -46,7 +48,8 @@ typedef struct rill_redis_opts {
  *   no redis), RILL_ENOMEM.
  * Cancel  nothing stays behind. */
 #define rill_redis_connect(...)                                                                    \
-    rill_redis_connect_with(RILL_OPTS(rill_redis_opts, .url = __VA_ARGS__))
+    rill_redis_connect_with(                                                                       \
+        RILL_OPTS(rill_redis_opts, .file = __FILE__, .line = __LINE__, .url = __VA_ARGS__))
 RILL_AWAITS RILL_API RILL_CHECKED rill_redis *rill_redis_connect_with(const rill_redis_opts *opts);
 
 /*

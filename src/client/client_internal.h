@@ -112,6 +112,7 @@ void rill__target_unref(rill__target *target);
 
 struct rill_session {
     size_t refs; /* the user's, and one of each response */
+    rill__birth birth;
     rill_session_opts opts;
     rill_headers *headers; /* the session's and the automatic ones */
     rill__buf lines;       /* the same, as they are sent */
@@ -164,6 +165,7 @@ bool rill__fetch_is_idempotent(const rill__fetch *request);
 enum rill__response_body { RILL__BODY_READING, RILL__BODY_ENDED, RILL__BODY_FAILED };
 
 struct rill_response {
+    rill__birth birth;
     rill_session *session;
     rill_response *next_spare;
     rill__target *target;

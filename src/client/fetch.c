@@ -148,8 +148,10 @@ rill_response *rill_fetch(rill_session *session, const rill_fetch_opts *given)
     rill__fetch request;
     int rc = fetch(response, &request, &opts);
     rill__fetch_finish(&request);
-    if (rc == 0)
+    if (rc == 0) {
+        rill__born(&response->birth, "response", NULL, opts.file, opts.line);
         return response;
+    }
     rill_response_free(response);
     return NULL;
 }

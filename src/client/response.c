@@ -64,6 +64,7 @@ void rill_response_free(rill_response *response)
     if (!response)
         return;
     rill_session *session = response->session;
+    rill__died(&response->birth);
     rill__response_reset(response);
     rill__target_unref(response->target);
     if (session->spare_count < RILL__SPARES_MAX && response->head.cap <= RILL__SPARE_BUFFER_MAX) {

@@ -141,6 +141,7 @@ rill_session *rill_session_new_with(const rill_session_opts *given)
         destroy(session);
         return NULL;
     }
+    rill__born(&session->birth, "session", NULL, session->opts.file, session->opts.line);
     session->opts.headers = NULL; /* they were the caller's */
     session->opts.base_url = session->opts.user_agent = NULL;
     return session;
@@ -156,6 +157,7 @@ void rill_session_free(rill_session *session)
 {
     if (!session)
         return;
+    rill__died(&session->birth);
     rill__target_unref(session->last);
     session->last = NULL;
     rill__conns_close(&session->pool);

@@ -314,5 +314,7 @@ rill_stream *rill_connect_with(const char *host, const rill_connect_opts *given)
                    opts.timeout);
         rill__error_where(label);
     }
+    if (stream)
+        rill__born(&stream->birth, "stream", stream->peer, opts.file, opts.line);
     return stream;
 }

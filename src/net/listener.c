@@ -23,6 +23,7 @@
 
 struct rill_listener {
     rill__handle handle;
+    rill__birth birth;
     rill__tls_context *tls; /* NULL: plain */
     int port;
     unsigned
@@ -175,6 +176,8 @@ rill_listener *rill_listen_with(const char *host, const rill_listen_opts *given)
         rill_listener_free(listener);
         return NULL;
     }
+    if (listener)
+        rill__born(&listener->birth, "listener", listener->name, opts.file, opts.line);
     return listener;
 }
 
@@ -359,8 +362,10 @@ rill_stream *rill_accept(rill_listener *listener)
     int rc = accept_stream(listener, stream);
     listener->accepting = false;
     leave(listener);
-    if (rc == 0)
+    if (rc == 0) {
+        rill__born_from(&stream->birth, "stream", stream->peer, __builtin_return_address(0));
         return stream;
+    }
     rill_stream_free(stream);
     return NULL;
 }
@@ -387,6 +392,7 @@ void rill_listener_free(rill_listener *listener)
     if (!listener || listener->freed)
         return;
     listener->freed = true;
+    rill__died(&listener->birth);
     if (listener->handle.fd >= 0) {
         rill__listener_stop(listener);
         rill__loop_driver()->ops->unbind(rill__loop_driver(), &listener->bound);

@@ -70,6 +70,7 @@ struct rill_stream {
     bool off_loop;         /* threads read and write it, since it cannot be waited for */
     bool standard;         /* the loop's own: see rill_stdin */
     bool freed;
+    rill__birth birth;
     char peer[RILL__ADDRESS_TEXT];
 };
 

@@ -173,7 +173,16 @@ rill_stream *rill_stream_of_fd_with(const rill_stream_fd_opts *given)
         rill_stream_free(stream);
         return NULL;
     }
+    if (stream)
+        rill__born(&stream->birth, "stream", stream->peer, opts.file, opts.line);
     return stream;
+}
+
+/* One that is the library's own. */
+static rill_stream *stream_of(int fd, const char *name, bool shared)
+{
+    return rill_stream_of_fd_with(&(rill_stream_fd_opts){
+        .size = sizeof(rill_stream_fd_opts), .fd = fd, .name = name, .shared = shared });
 }
 
 int rill_pipe(rill_stream **ret_reader, rill_stream **ret_writer)
@@ -182,9 +191,11 @@ int rill_pipe(rill_stream **ret_reader, rill_stream **ret_writer)
     RILL__TRY(rill__need_task("pipe"));
     if (pipe2(fds, O_NONBLOCK | O_CLOEXEC) < 0)
         return rill__fail_errno(RILL_EOS, errno, "pipe");
-    rill_stream *reader = rill_stream_of_fd(fds[0], .name = "pipe");
-    rill_stream *writer = reader ? rill_stream_of_fd(fds[1], .name = "pipe") : NULL;
+    rill_stream *reader = stream_of(fds[0], "pipe", false);
+    rill_stream *writer = reader ? stream_of(fds[1], "pipe", false) : NULL;
     if (writer) {
+        rill__born_from(&reader->birth, "stream", "pipe", __builtin_return_address(0));
+        rill__born_from(&writer->birth, "stream", "pipe", __builtin_return_address(0));
         *ret_reader = reader;
         *ret_writer = writer;
         return 0;
@@ -236,7 +247,7 @@ static rill_stream *standard(int fd, const char *name)
     struct stdio *stdio = loop_stdio();
     if (!stdio || stdio->streams[fd])
         return stdio ? stdio->streams[fd] : NULL;
-    rill_stream *stream = rill_stream_of_fd(fd, .name = name, .shared = true);
+    rill_stream *stream = stream_of(fd, name, true);
     if (stream)
         stream->standard = true;
     return stdio->streams[fd] = stream;

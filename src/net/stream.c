@@ -485,6 +485,7 @@ void rill_stream_free(rill_stream *stream)
     if (!stream || stream->freed || stream->standard)
         return;
     stream->freed = true;
+    rill__died(&stream->birth);
     if (stream->handle.fd >= 0 && stream->tls)
         say_goodbye(stream);
     /* A thread must not find the descriptor closed, and perhaps another's. */

@@ -90,6 +90,7 @@ void rill_redis_free(rill_redis *redis)
 {
     if (!redis)
         return;
+    rill__died(&redis->birth);
     if (redis->conn) {
         rill_error why = { .code = RILL_ECLOSED };
         snprintf(why.message, sizeof why.message, "%s: closed", redis->name);
@@ -109,8 +110,10 @@ rill_redis *rill_redis_connect_with(const rill_redis_opts *given)
     int rc = conn ? rill__redis_conn_wait(conn) : rill_errcode();
     if (conn)
         rill__redis_conn_unref(conn);
-    if (rc == 0)
+    if (rc == 0) {
+        rill__born(&redis->birth, "redis", redis->name, opts.file, opts.line);
         return redis;
+    }
     rill_redis_free(redis);
     return NULL;
 }

@@ -32,6 +32,7 @@
 typedef struct rill__redis_conn rill__redis_conn;
 
 struct rill_redis {
+    rill__birth birth;
     unsigned refs;          /* the user, and every connection that is not freed */
     rill__redis_conn *conn; /* NULL: the next command makes one */
     const char *name;       /* "redis 127.0.0.1:6379", for messages */

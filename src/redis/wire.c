@@ -98,8 +98,12 @@ static int say_hello(rill__redis_conn *conn)
 static int open_stream(rill__redis_conn *conn)
 {
     const rill_redis *redis = conn->redis;
-    conn->stream = rill_connect(redis->url.host, redis->url.port, .tls = redis->url.tls,
-                                .tls_options = redis->tls);
+    conn->stream = rill_connect_with(redis->url.host, &(rill_connect_opts){
+                                                          .size = sizeof(rill_connect_opts),
+                                                          .port = redis->url.port,
+                                                          .tls = redis->url.tls,
+                                                          .tls_options = redis->tls,
+                                                      });
     if (!conn->stream)
         return rill__error_where(redis->name);
     rill__stream_keep_alive(conn->stream, KEEPALIVE_IDLE_SECONDS, KEEPALIVE_INTERVAL_SECONDS,

@@ -10,11 +10,13 @@
 #include "base/alloc.h"
 #include "base/fail.h"
 #include "base/opts.h"
+#include "runtime/runtime.h"
 
 #include <fcntl.h>
 #include <rill/task.h>
 
 struct rill_file {
+    rill__birth birth;
     int fd;
     unsigned users; /* calls under way */
     bool moving;    /* one of them uses the position */
@@ -98,6 +100,8 @@ rill_file *rill_file_open_with(const char *path, const rill_file_open_opts *give
         rill__fail(RILL_EINVAL, "open %s: '%s' is no mode", path, opts.mode ? opts.mode : "");
     else
         rill_to_thread(open_now, &job);
+    if (job.file)
+        rill__born(&job.file->birth, "file", job.file->path, opts.file, opts.line);
     return job.file;
 }
 
@@ -114,6 +118,7 @@ int rill_file_close(rill_file *file)
     if (file->users > 0)
         return rill__fail(RILL_EBUSY, "close %s: another task uses it", file->path);
     int rc = rill_to_thread(close_now, file);
+    rill__died(&file->birth);
     if (file->fd >= 0) /* no thread could be waited for */
         rc = close_now(file);
     rill__free(file);
@@ -125,6 +130,7 @@ void rill_file_free(rill_file *file)
     if (!file)
         return;
     file->freed = true;
+    rill__died(&file->birth);
     if (file->users > 0)
         return;
     close(file->fd);

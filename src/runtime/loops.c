@@ -109,11 +109,23 @@ void rill__watch_births(void)
     rill__this_loop->watches_births = true;
 }
 
-void rill__born(rill__birth *birth)
+static void add_birth(rill__birth *birth, const rill__birth *what)
 {
     rill__loop *loop = rill__this_loop;
-    if (loop && loop->watches_births)
-        rill__list_append(&loop->births, &birth->link);
+    if (!loop || !loop->watches_births || (!what->file && !what->pc))
+        return;
+    *birth = *what;
+    rill__list_append(&loop->births, &birth->link);
+}
+
+void rill__born(rill__birth *birth, const char *kind, const char *name, const char *file, int line)
+{
+    add_birth(birth, &(rill__birth){ .kind = kind, .name = name, .file = file, .line = line });
+}
+
+void rill__born_from(rill__birth *birth, const char *kind, const char *name, const void *pc)
+{
+    add_birth(birth, &(rill__birth){ .kind = kind, .name = name, .pc = pc });
 }
 
 void rill__died(rill__birth *birth)

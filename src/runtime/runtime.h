@@ -257,8 +257,12 @@ typedef struct rill__birth {
 
 /* Has the calling thread's loop list what is made from now on. */
 void rill__watch_births(void);
-/* Both cost next to nothing when nobody watches. A zeroed birth is not listed. */
-void rill__born(rill__birth *birth);
+/* Lists the object, which the caller of the library made in that line, or with a call that returns
+ * to `pc`; without either it is the library's own, and is not listed. Costs next to nothing when
+ * nobody watches. `birth` is zeroed, or not listed. */
+void rill__born(rill__birth *birth, const char *kind, const char *name, const char *file, int line);
+void rill__born_from(rill__birth *birth, const char *kind, const char *name, const void *pc);
+/* Takes it off; also when it is not listed. */
 void rill__died(rill__birth *birth);
 /* Hands each that is left to the function and takes it off the list. */
 void rill__each_birth(void (*tell)(const rill__birth *birth, void *arg), void *arg);

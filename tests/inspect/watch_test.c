@@ -5,8 +5,9 @@
 #include <time.h>
 
 #ifdef __SANITIZE_THREAD__
-#define HANDLERS_ARE_LATE 1 /* the thread sanitizer calls them at the next call of the C library   \
-                             */
+#define HANDLERS_ARE_LATE                                                                          \
+    1 /* the thread sanitizer calls them at the next call of the C library                         \
+       */
 #else
 #define HANDLERS_ARE_LATE 0
 #endif
