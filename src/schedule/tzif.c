@@ -153,8 +153,8 @@ static int fill_zone(rill_zone *zone, const struct counts *counts, const struct 
 rill_zone *rill_zone_from(const char *name, const void *bytes, size_t len)
 {
     struct reader reader = { name, bytes, len };
-    struct counts counts;
-    struct block block;
+    struct counts counts = { 0 };
+    struct block block = { 0 };
     size_t time_len = 4;
     int version = read_header(&reader, &counts);
     if (version > 0) {

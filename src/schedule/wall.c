@@ -204,6 +204,6 @@ int rill_sleep_until(double when)
 
 double rill_unix_time(void)
 {
-    uint64_t now = rill__wall_now();
-    return (double)(now / RILL__SECOND) + (double)(now % RILL__SECOND) / 1e9;
+    uint64_t now = rill__wall_now(), seconds = now / RILL__SECOND;
+    return (double)seconds + (double)(now % RILL__SECOND) / 1e9;
 }
