@@ -104,6 +104,9 @@ RILL_AWAITS RILL_API int rill_test_on(const char *host, rill_task_fn *fn, void *
 RILL_API double rill_test_now(void);
 /* Lets time pass as if the running task had computed for so long. 0, or RILL_EINVAL. */
 RILL_API int rill_test_advance(double seconds);
+/* Sets the wall clock (rill_unix_time) to so many seconds since 1970, as an administrator does;
+ * what waits by it follows. rill_now and timers go on as they were. 0, or RILL_EINVAL. */
+RILL_API int rill_test_set_clock(double when);
 
 /* ---- accidents ---- */
 

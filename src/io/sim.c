@@ -46,6 +46,12 @@ void rill__sim_advance(rill__sim *sim, uint64_t ns)
     rill__sim_note(sim, "advance", ns, 0);
 }
 
+void rill__sim_wall_set(rill__sim *sim, uint64_t wall_ns)
+{
+    sim->config.wall_ns = wall_ns - (sim->now - sim->start);
+    rill__sim_note(sim, "wall", wall_ns, 0);
+}
+
 static uint64_t creep(unsigned idle_polls)
 {
     if (idle_polls < IDLE_POLLS)

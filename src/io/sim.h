@@ -95,6 +95,8 @@ void rill__sim_dns_set(rill__sim *sim, const char *name, int status, uint64_t de
 int rill__sim_fault_set(rill__sim *sim, const rill__sim_fault *fault);
 /* Lets time pass at once, as if the program had computed so long. */
 void rill__sim_advance(rill__sim *sim, uint64_t ns);
+/* Sets the time of day, ns since 1970. */
+void rill__sim_wall_set(rill__sim *sim, uint64_t wall_ns);
 void rill__sim_stats_get(const rill__sim *sim, rill__sim_stats *ret_stats);
 /* Writes what is open: "tcp 10.0.0.1:80, …". */
 void rill__sim_list_open(const rill__sim *sim, char *text, size_t size);

@@ -5,6 +5,7 @@
 #include "base/fail.h"
 #include "base/opts.h"
 #include "runtime/runtime.h"
+#include "schedule/wall.h"
 
 #include <errno.h>
 
@@ -141,6 +142,19 @@ int rill_test_advance(double seconds)
     if (!sim)
         return RILL_EINVAL;
     rill__sim_advance(sim, rill__seconds_ns(seconds));
+    return 0;
+}
+
+int rill_test_set_clock(double when)
+{
+    rill__sim *sim = this_world("test_set_clock");
+    uint64_t wall = rill__seconds_ns(when);
+    if (!sim)
+        return RILL_EINVAL;
+    if (!(when >= 0) || wall == RILL__NEVER)
+        return rill__fail(RILL_EINVAL, "test_set_clock: no clock shows %g", when);
+    rill__sim_wall_set(sim, wall);
+    rill__wall_was_set();
     return 0;
 }
 

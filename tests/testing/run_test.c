@@ -6,8 +6,10 @@
 #include "testing/testing_internal.h"
 
 #include <errno.h>
+#include <math.h>
 #include <rill/client.h>
 #include <rill/log.h>
+#include <rill/schedule.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -66,6 +68,12 @@ WORLD_TEST(time_stands_still_while_a_task_can_run, .seed = 1)
     CHECK_INT(rill_join(task), 0);
 }
 
+static int count_it(void *arg)
+{
+    (*(int *)arg)++;
+    return 0;
+}
+
 WORLD_TEST(computing_takes_the_time_it_is_given, .seed = 1)
 {
     double start = rill_test_now();
@@ -75,6 +83,23 @@ WORLD_TEST(computing_takes_the_time_it_is_given, .seed = 1)
     CHECK_INT(rill_interval_init(&interval, 1, 1, RILL_MISSED_SKIP), 0);
     rill_test_advance(3.5);
     CHECK_INT(rill_interval_wait(&interval), 2);
+}
+
+WORLD_TEST(the_wall_clock_can_be_set, .seed = 1, .wall = 1000000000)
+{
+    double start = rill_test_now();
+    CHECK_NEAR(rill_unix_time(), 1000000000);
+    rill_task task = rill_at(1000000100, count_it, &turns);
+    turns = 0;
+    rill_sleep(10);
+    CHECK_INT(rill_test_set_clock(1000000090.5), 0);
+    CHECK_NEAR(rill_unix_time(), 1000000090.5);
+    CHECK_INT(rill_join(task), 0);
+    CHECK_INT(turns, 1);
+    CHECK_NEAR(rill_test_now() - start, 19.5);
+    CHECK_INT(rill_test_set_clock(-1), RILL_EINVAL);
+    CHECK_INT(rill_test_set_clock(NAN), RILL_EINVAL);
+    CHECK_INT(rill_test_set_clock(1e300), RILL_EINVAL);
 }
 
 /* ---- seeds and traces ---- */
@@ -331,6 +356,7 @@ static int use_elsewhere(void *arg)
     CHECK_INT(rill_test_dns("a", 0, 0), RILL_EINVAL);
     CHECK_INT(rill_test_on("a", wait_for_ever, NULL), RILL_EINVAL);
     CHECK_INT(rill_test_advance(1), RILL_EINVAL);
+    CHECK_INT(rill_test_set_clock(1), RILL_EINVAL);
     CHECK_INT(rill_test_fault(RILL_TEST_SHORT, .nth = 1), RILL_EINVAL);
     CHECK_INT(rill_test_fail("x"), RILL_EINVAL);
     CHECK_INT(rill_test_run(wait_for_ever, NULL), RILL_EINVAL);
