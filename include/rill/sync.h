@@ -165,6 +165,7 @@ typedef struct rill_condition {
     void *waiters[2];
 } rill_condition;
 
+/* A condition that nobody waits for. */
 RILL_API void rill_condition_init(rill_condition *condition);
 /* Unlocks the mutex, waits to be notified, and locks it again. Returns 0, or RILL_EINVAL when the
  * calling task does not hold the mutex. Another task may have had the mutex first: look again at
@@ -213,6 +214,7 @@ typedef struct rill_once {
     bool done;
 } rill_once;
 
+/* One that has not run. */
 RILL_API void rill_once_init(rill_once *once);
 /* Calls fn(arg), unless it was called before and went well; when another task is about it, waits
  * for that one. When it fails there, or is cancelled, the task that has waited longest tries.

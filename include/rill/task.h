@@ -119,6 +119,7 @@ struct rill_scope {
         struct rill__timer *next, *prev;
         uint64_t deadline;
         void (*fire)(struct rill__timer *timer);
+        const void *touches;
     } timer;
     rill_scope *origin;
     void *deferred; /* calls for its end: see local.h */

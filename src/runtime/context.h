@@ -79,19 +79,57 @@ static inline void rill__context_make(rill__context *context, char *bottom, char
 #endif
 }
 
+/* Goes to rill__switch, and comes back when somebody switches here. */
+#if defined(__x86_64__)
+#ifdef __AVX512F__
+#define RILL__AVX512_CLOBBERED                                                                     \
+    , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25",    \
+        "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k1", "k2", "k3", "k4", "k5", "k6",  \
+        "k7"
+#else
+#define RILL__AVX512_CLOBBERED
+#endif
+/* As an operand of the assembly it makes the compiler set up the frame before, by which the stack
+ * is unwound from there. */
+__extension__ register uintptr_t rill__stack_pointer __asm__("rsp");
+
+/* By a jump that pushes the address to come back to, not by a call: the processor notes every call
+ * to predict its return, and the switch, which goes on elsewhere, would leave its note behind. All
+ * returns that follow would be predicted wrongly. The red zone is stepped over. */
+static inline void rill__switch_here(void **ret_sp, void *sp)
+{
+    __asm__ volatile("leaq -128(%%rsp), %%rsp\n\t"
+                     "leaq 1f(%%rip), %%rax\n\t"
+                     "pushq %%rax\n\t"
+                     "jmp rill__switch\n"
+                     "1:\tleaq 128(%%rsp), %%rsp"
+                     : "+r"(rill__stack_pointer), "+D"(ret_sp), "+S"(sp)
+                     :
+                     : "rax", "rcx", "rdx", "r8", "r9", "r10", "r11", "cc", "memory", "xmm0",
+                       "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+                       "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "st", "st(1)", "st(2)",
+                       "st(3)", "st(4)", "st(5)", "st(6)", "st(7)" RILL__AVX512_CLOBBERED);
+}
+#else
+static inline void rill__switch_here(void **ret_sp, void *sp)
+{
+    rill__switch(ret_sp, sp);
+}
+#endif
+
 /* Leaves `from` and goes on with `to`. `dying`: `from` will never be gone on with. */
 static inline void rill__context_switch(rill__context *from, rill__context *to, bool dying)
 {
 #ifdef RILL__ASAN
     __sanitizer_start_switch_fiber(dying ? NULL : &from->fake_stack, to->bottom, to->size);
-    rill__switch(&from->sp, to->sp);
+    rill__switch_here(&from->sp, to->sp);
     __sanitizer_finish_switch_fiber(from->fake_stack, NULL, NULL);
 #else
     (void)dying;
 #ifdef RILL__TSAN
     __tsan_switch_to_fiber(to->fiber, 0);
 #endif
-    rill__switch(&from->sp, to->sp);
+    rill__switch_here(&from->sp, to->sp);
 #endif
 }
 

@@ -27,7 +27,9 @@ bool rill_event_is_set(const rill_event *event)
 int rill_event_wait(rill_event *event)
 {
     RILL__TRY(rill__point("event"));
-    return event->set ? 0 : rill__waitq_wait(rill__queue_in(event->waiters), "an event");
+    if (event->set)
+        return 0;
+    return rill__awaited(rill__waitq_wait(rill__queue_in(event->waiters), "an event"));
 }
 
 /* ---- in a select ---- */

@@ -5,20 +5,14 @@
 #include "base/opts.h"
 #include "runtime/runtime_internal.h"
 
-struct sleeper {
-    rill__timer timer;
-    rill__task *task;
-};
-
-static void wake_up(rill__timer *timer)
+static void wake_up(rill__timer *alarm)
 {
-    rill__wake(rill__container(timer, struct sleeper, timer)->task);
+    rill__wake(rill__task_on(rill__container(alarm, rill__stack, alarm)));
 }
 
-static rill__abort abort_sleep(void *arg)
+static rill__abort abort_sleep(void *alarm)
 {
-    struct sleeper *sleeper = arg;
-    rill__timer_cancel(&sleeper->timer);
+    rill__timer_cancel(alarm);
     return RILL__ABORTED;
 }
 
@@ -30,13 +24,13 @@ static uint64_t clock_now(void)
 
 static int sleep_until(uint64_t deadline, const char *what)
 {
-    struct sleeper sleeper = {
-        .timer = { .deadline = deadline, .fire = wake_up },
-        .task = rill__current(),
-    };
-    rill__timer_set(&sleeper.timer);
-    rill__waits_for(RILL__SUBJECT_TIMER, &sleeper.timer);
-    return rill__park(what, abort_sleep, &sleeper);
+    rill__timer *alarm = &rill__this_loop->current->stack->alarm;
+    alarm->deadline = deadline;
+    alarm->fire = wake_up;
+    alarm->touches = rill__this_loop->current;
+    rill__timer_set(alarm);
+    rill__waits_for(RILL__SUBJECT_TIMER, alarm);
+    return rill__awaited(rill__park(what, abort_sleep, alarm));
 }
 
 int rill_sleep(double seconds)

@@ -30,7 +30,8 @@ int rill_limiter_acquire(rill_limiter *limiter)
     rill__task *task = rill__current();
     RILL__TRY(rill__held_check(task, limiter, "limiter"));
     if (limiter->borrowed >= limiter->total)
-        return rill__waitq_wait(rill__queue_in(limiter->waiters), "a token of a limiter");
+        return rill__awaited(
+            rill__waitq_wait(rill__queue_in(limiter->waiters), "a token of a limiter"));
     lend(limiter, task);
     return 0;
 }

@@ -30,7 +30,7 @@ int rill_mutex_lock(rill_mutex *mutex)
         if (mutex->owner == task->id)
             return held_already();
         rill__waits_for(RILL__SUBJECT_OWNER, &mutex->owner);
-        return rill__waitq_wait(rill__queue_in(mutex->waiters), "a mutex");
+        return rill__awaited(rill__waitq_wait(rill__queue_in(mutex->waiters), "a mutex"));
     }
     give(mutex, task);
     return 0;

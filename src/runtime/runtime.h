@@ -33,6 +33,14 @@ typedef rill__abort rill__abort_fn(void *arg);
  * stands inside a cancelled scope. Then abort has been called, and said RILL__ABORTED. */
 RILL_AWAITS int rill__park(const char *what, rill__abort_fn *abort, void *arg);
 
+/* `return rill__awaited(rill__park(…))` keeps the function in the trace of a task that waits there:
+ * compilers end a function by a jump to the one whose result it returns. */
+static inline int rill__awaited(int rc)
+{
+    __asm__ volatile("" : "+r"(rc));
+    return rc;
+}
+
 /* What the running task's next park is for, beyond its word: told to those who look at the tasks
  * from outside ("recv 10.0.0.7:443"). Optional; it must outlive the wait. */
 typedef enum rill__subject {

@@ -69,8 +69,7 @@ struct rill__task {
     unsigned instant_ops; /* I/O in a row that did not have to wait */
     unsigned refusals;    /* waits in a row that failed at once, for a cancellation */
     unsigned locks;       /* mutexes and write locks that it holds */
-    unsigned held_count;
-    const void *held[RILL__HELD_MAX]; /* read locks and tokens that it holds */
+    unsigned held_count;  /* read locks and tokens that it holds */
     rill_task_fn *fn;
     void *arg;
     rill__stack *stack;
@@ -90,6 +89,7 @@ struct rill__task {
     const char *file;
     int line;
     char name[32];
+    const void *held[RILL__HELD_MAX]; /* what the task alone knows that it holds */
 };
 
 /* A message to a loop, in memory that stays until it has run. */
@@ -194,6 +194,12 @@ void rill__measure_turn(rill__loop *loop, bool begins);
 /* ---- task.c ---- */
 rill__task *rill__task_find(rill_task handle);
 rill__task *rill__task_new(rill__loop *loop, rill_task_fn *fn, const rill_spawn_opts *opts);
+/* The task that lies at the top of this stack. */
+static inline rill__task *rill__task_on(const rill__stack *stack)
+{
+    size_t room = (sizeof(rill__task) + 63) & ~(size_t)63;
+    return (rill__task *)(void *)(stack->top - room);
+}
 /* Frees a task that is done and that nobody refers to any more. */
 void rill__task_free(rill__task *task);
 void rill__task_make_ready(rill__task *task);

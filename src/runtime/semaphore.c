@@ -21,7 +21,7 @@ int rill_semaphore_acquire(rill_semaphore *semaphore)
 {
     RILL__TRY(rill__point("semaphore"));
     if (semaphore->value == 0)
-        return rill__waitq_wait(rill__queue_in(semaphore->waiters), "a semaphore");
+        return rill__awaited(rill__waitq_wait(rill__queue_in(semaphore->waiters), "a semaphore"));
     semaphore->value--;
     return 0;
 }

@@ -10,12 +10,16 @@
 #define RILL_SRC_RUNTIME_STACK_H
 
 #include "base/list.h"
+#include "runtime/wheel.h"
 
 #define RILL__STACK_DEFAULT ((size_t)256 << 10)
 #define RILL__STACK_MAX ((size_t)8 << 20)
 #define RILL__STACK_CLASSES 4
 
 typedef struct rill__stack {
+    /* When the task on it sleeps. It lies here, side by side with others, because the wheel goes
+     * through many at a time: on a stack each would be on a page of its own. */
+    rill__timer alarm;
     struct rill__stack *next_free;
     struct rill__slab *slab;
     char *bottom; /* lowest usable address: above the guard */

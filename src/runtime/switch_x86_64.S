@@ -1,8 +1,8 @@
 /* The switch between stacks, x86-64 System V: callee-saved registers go to the stack that is left.
  * The floating-point control words are not saved: tasks share them, as functions do.
  *
- * It goes on by a jump, not a return: the processor predicts a return to be to where the last call
- * came from, which is wrong here, and then for the returns after it too. */
+ * It goes on by a jump, not a return, and is come to by a jump, not a call (rill__switch_here): the
+ * processor predicts a return to be to where the last call came from, which is wrong here. */
     .text
 
 /* void rill__switch(void **ret_sp, void *sp): leaves this stack, whose pointer goes to *ret_sp, and

@@ -74,11 +74,6 @@ rill__task *rill__task_find(rill_task handle)
 
 /* ---- birth ---- */
 
-static size_t aligned(size_t size)
-{
-    return (size + 63) & ~(size_t)63;
-}
-
 static void set_name(rill__task *task, const char *name)
 {
     if (!name) {
@@ -143,8 +138,7 @@ rill__task *rill__task_new(rill__loop *loop, rill_task_fn *fn, const rill_spawn_
     rill__stack *stack = rill__stack_get(&loop->stacks, opts->stack);
     if (!stack)
         return fail_stack(opts);
-    char *top = stack->top - aligned(sizeof(rill__task));
-    rill__task *task = (rill__task *)(void *)top;
+    rill__task *task = rill__task_on(stack);
     if (!take_slot(loop, task)) {
         rill__stack_put(&loop->stacks, stack);
         rill__fail_nomem();
@@ -152,7 +146,7 @@ rill__task *rill__task_new(rill__loop *loop, rill_task_fn *fn, const rill_spawn_
     }
     task->stack = stack;
     init_task(task, loop, fn, opts);
-    rill__context_make(&task->context, stack->bottom, top, task);
+    rill__context_make(&task->context, stack->bottom, (char *)task, task);
 #ifdef RILL__TSAN
     task->context.fiber = stack->fiber;
 #endif
@@ -266,7 +260,9 @@ static rill__task *pop_ready(rill__loop *loop)
 {
     rill__task *task = loop->ready_head;
     loop->ready_head = task->next_ready;
-    if (!loop->ready_head)
+    if (loop->ready_head)
+        __builtin_prefetch(loop->ready_head); /* its turn comes soon, and it may lie far away */
+    else
         loop->ready_tail = NULL;
     return task;
 }
@@ -387,7 +383,7 @@ int rill__checkpoint(const char *what)
 {
     RILL__TRY(rill__need_task(what));
     pass_point(rill__current());
-    return rill_cancelled() ? refuse(what) : 0;
+    return rill__scope_is_cancelled(rill__current()->scope) ? refuse(what) : 0;
 }
 
 void rill__waits_for(rill__subject kind, const void *subject)
@@ -425,7 +421,7 @@ int rill__park(const char *what, rill__abort_fn *abort, void *arg)
 
 int rill__yield(const char *what)
 {
-    RILL__TRY(rill__checkpoint(what));
+    RILL__TRY(rill__point(what));
     rill__loop *loop = rill__this_loop;
     rill__task *task = loop->current;
     task->refusals = 0;
