@@ -1,42 +1,103 @@
 /*
- * tasks: what the runtime's own operations cost, in nanoseconds, one `name value` a line.
+ * tasks [NAME...]: what the runtime's own operations cost, one `name value` a line.
  *
- *   switch_ns      from one task to another, by rill_sleep(0), with two tasks that are ready
- *   yield_ns       rill_sleep(0) of a task that is alone
+ *   switch_ns      from one stack to another, with no scheduler: one way
+ *   yield_ns       rill_sleep(0) between two tasks that are always ready
  *   spawn_join_ns  a task that does nothing, spawned and joined
- *   timer_ns       a timer set and cancelled again
+ *   mutex_ns       locked and unlocked by the only one who wants it
+ *   semaphore_ns   the same: acquired and released
+ *   event_ns       waited for when it is set
+ *   timer_ns       a timer set and cancelled, while 100,000 others are pending
  *   scope_ns       a scope with a timeout, begun and ended
+ *   sleeping_bytes resident memory of a task that sleeps, of a million of them
+ *   million_sleeps_cpu_s  a million tasks that sleep 0 to 1 s each, made, woken and joined: seconds
+ *                         of CPU of the process
  *
- * Each is the best of several rounds: what disturbs only makes it slower.
+ * Each but the last two is the median of several rounds, all but the first of which must not
+ * allocate: every malloc of the process is counted, and there is no figure when there was one.
+ *
+ * It is linked as a user's program is. Only the bare switch and the wheel of timers, which nobody
+ * outside can call, are built into it.
  */
 #include "base/clock.h"
-#include "runtime/runtime.h"
+#include "runtime/context.h"
+#include "runtime/wheel.h"
 
+#include <rill/log.h>
+#include <rill/sync.h>
+#include <rill/task.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 
-#define ROUNDS 20
-#define TURNS 200000
+#define ROUNDS 21
+#define TURNS 100000
+#define PENDING 100000
+#define SLEEPERS 1000000
+#define MEMORY_NEEDED ((size_t)7 << 30)
 
-typedef void measured_fn(void);
+/* ---- every allocation is counted ---- */
+
+static unsigned long allocations;
+
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t count, size_t size);
+extern void *__libc_realloc(void *memory, size_t size);
+
+void *malloc(size_t size)
+{
+    allocations++;
+    return __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    allocations++;
+    return __libc_calloc(count, size);
+}
+
+void *realloc(void *memory, size_t size)
+{
+    allocations++;
+    return __libc_realloc(memory, size);
+}
+
+/* ---- rounds of TURNS operations ---- */
+
+static rill__context thread_side, other_side;
+
+void rill__task_entry(void *arg)
+{
+    (void)arg;
+    rill__context_arrived();
+    for (;;)
+        rill__context_switch(&other_side, &thread_side, false);
+}
+
+static void switch_round(void)
+{
+    static char stack[16384] __attribute__((aligned(16)));
+    if (!other_side.sp) {
+        rill__context_of_thread(&thread_side);
+        rill__context_make(&other_side, stack, stack + sizeof stack, NULL);
+    }
+    for (int i = 0; i < TURNS / 2; i++)
+        rill__context_switch(&thread_side, &other_side, false);
+}
 
 static int yield_often(void *arg)
 {
     (void)arg;
-    for (int i = 0; i < TURNS; i++)
+    for (int i = 0; i < TURNS / 2; i++)
         rill_sleep(0);
     return 0;
 }
 
-static void yield_alone(void)
+static void yield_round(void)
 {
-    yield_often(NULL);
-}
-
-static void yield_to_another(void)
-{
-    rill_task other = rill_spawn(yield_often, NULL);
-    for (int i = 0; i < TURNS; i++)
-        rill_sleep(0);
+    rill_task one = rill_spawn(yield_often, NULL), other = rill_spawn(yield_often, NULL);
+    rill_join(one);
     rill_join(other);
 }
 
@@ -46,10 +107,47 @@ static int nothing(void *arg)
     return 0;
 }
 
-static void spawn_and_join(void)
+static void spawn_join_round(void)
 {
     for (int i = 0; i < TURNS; i++)
         rill_join(rill_spawn(nothing, NULL));
+}
+
+static void mutex_round(void)
+{
+    rill_mutex mutex;
+    rill_mutex_init(&mutex);
+    for (int i = 0; i < TURNS; i++) {
+        rill_mutex_lock(&mutex);
+        rill_mutex_unlock(&mutex);
+    }
+}
+
+static void semaphore_round(void)
+{
+    rill_semaphore semaphore;
+    rill_semaphore_init(&semaphore, 1);
+    for (int i = 0; i < TURNS; i++) {
+        rill_semaphore_acquire(&semaphore);
+        rill_semaphore_release(&semaphore);
+    }
+}
+
+static void event_round(void)
+{
+    rill_event event;
+    rill_event_init(&event);
+    rill_event_set(&event);
+    for (int i = 0; i < TURNS; i++)
+        rill_event_wait(&event);
+}
+
+/* A number that looks random, the same each time. */
+static uint64_t scatter(uint64_t number)
+{
+    number = (number ^ number >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    number = (number ^ number >> 27) * UINT64_C(0x94d049bb133111eb);
+    return number ^ number >> 31;
 }
 
 static void never(rill__timer *timer)
@@ -57,17 +155,34 @@ static void never(rill__timer *timer)
     (void)timer;
 }
 
-static void set_and_cancel(void)
+/* Somewhere in the next minute. */
+static uint64_t some_deadline(int number)
 {
-    rill__timer timer = { .fire = never };
+    return 1 + scatter((uint64_t)number) % (60 * RILL__SECOND);
+}
+
+static void timer_round(void)
+{
+    static rill__wheel wheel;
+    static rill__timer pending[PENDING], timer;
+    static uint64_t deadlines[4096];
+    if (wheel.count == 0) {
+        rill__wheel_init(&wheel, 0);
+        for (int i = 0; i < PENDING; i++) {
+            pending[i] = (rill__timer){ .deadline = some_deadline(i), .fire = never };
+            rill__wheel_set(&wheel, &pending[i]);
+        }
+        for (int i = 0; i < 4096; i++)
+            deadlines[i] = some_deadline(-i);
+    }
     for (int i = 0; i < TURNS; i++) {
-        timer.deadline = rill__loop_now() + 30 * RILL__SECOND + (uint64_t)i * 1000;
-        rill__timer_set(&timer);
-        rill__timer_cancel(&timer);
+        timer.deadline = deadlines[i % 4096];
+        rill__wheel_set(&wheel, &timer);
+        rill__wheel_cancel(&wheel, &timer);
     }
 }
 
-static void begin_and_end(void)
+static void scope_round(void)
 {
     rill_scope scope;
     for (int i = 0; i < TURNS; i++) {
@@ -76,30 +191,193 @@ static void begin_and_end(void)
     }
 }
 
-static void measure(const char *name, measured_fn *fn, int operations)
+/* ---- measuring them ---- */
+
+static int ascending(const void *a, const void *b)
 {
-    double best = 1e9;
-    for (int i = 0; i < ROUNDS; i++) {
-        double start = rill_now();
-        fn();
-        double took = rill_now() - start;
-        best = took < best ? took : best;
-    }
-    printf("%s %.1f\n", name, best * 1e9 / operations);
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
 }
 
-static int run(void *arg)
+static double cpu_seconds(void)
 {
-    (void)arg;
-    measure("switch_ns", yield_to_another, 2 * TURNS);
-    measure("yield_ns", yield_alone, TURNS);
-    measure("spawn_join_ns", spawn_and_join, TURNS);
-    measure("timer_ns", set_and_cancel, TURNS);
-    measure("scope_ns", begin_and_end, TURNS);
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+struct rounds {
+    const char *name;
+    void (*round)(void);
+};
+
+static int measure_rounds(void *arg)
+{
+    const struct rounds *rounds = arg;
+    double took[ROUNDS];
+    rounds->round();
+    unsigned long before = allocations;
+    for (int i = 0; i < ROUNDS; i++) {
+        double start = cpu_seconds();
+        rounds->round();
+        took[i] = cpu_seconds() - start;
+    }
+    if (allocations != before) {
+        fprintf(stderr, "tasks: %s: %lu allocations in %d rounds\n", rounds->name,
+                allocations - before, ROUNDS);
+        return 1;
+    }
+    qsort(took, ROUNDS, sizeof took[0], ascending);
+    printf("%s %.2f\n", rounds->name, took[ROUNDS / 2] * 1e9 / TURNS);
     return 0;
 }
 
-int main(void)
+/* ---- a million tasks ---- */
+
+static bool unguarded; /* the runtime said that it has no more guard pages */
+
+static void hear(void *arg, rill_log_level level, const char *subsystem, const char *message)
 {
-    return rill_run(run, NULL);
+    (void)arg;
+    (void)level;
+    unguarded = true;
+    fprintf(stderr, "tasks: %s: %s\n", subsystem, message);
+}
+
+static bool enough_memory(const char *name)
+{
+    unsigned long available = 0;
+    char line[128];
+    FILE *file = fopen("/proc/meminfo", "re");
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "MemAvailable: %lu", &available) == 1)
+            break;
+    if (file)
+        fclose(file);
+    if (available * 1024 >= MEMORY_NEEDED)
+        return true;
+    fprintf(stderr, "tasks: %s needs %zu GiB of memory\n", name, MEMORY_NEEDED >> 30);
+    return false;
+}
+
+static size_t resident_bytes(void)
+{
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file && fscanf(file, "%*u %lu", &pages) != 1)
+        pages = 0;
+    if (file)
+        fclose(file);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static size_t asleep;
+
+static int sleep_long(void *arg)
+{
+    (void)arg;
+    asleep++;
+    return rill_sleep(3600);
+}
+
+static int sleep_somewhat(void *arg)
+{
+    return rill_sleep((double)(scatter((uintptr_t)arg) >> 11) * 0x1p-53);
+}
+
+/* Starts the tasks in a group, which collects them. */
+static int start_sleepers(rill_group *group, rill_task_fn *fn)
+{
+    for (uintptr_t i = 0; i < SLEEPERS; i++)
+        if (!rill_spawn(fn, (void *)i, .group = group).id)
+            return rill_errcode();
+        else if (i % 1000 == 999)
+            rill_sleep(0);
+    return 0;
+}
+
+static int measure_sleeping(void *arg)
+{
+    rill_group group;
+    size_t before = resident_bytes();
+    rill_group_begin(&group);
+    int rc = start_sleepers(&group, sleep_long);
+    while (rc == 0 && asleep < SLEEPERS)
+        rc = rill_sleep(0.001);
+    if (rc == 0 && !unguarded)
+        printf("%s %.0f\n", (const char *)arg, (double)(resident_bytes() - before) / SLEEPERS);
+    rill_group_cancel(&group, "measured");
+    rc = rill_group_end(&group, rc);
+    return unguarded ? 1 : rc;
+}
+
+static int sleep_and_end(void *arg)
+{
+    (void)arg;
+    rill_group group;
+    rill_group_begin(&group);
+    return rill_group_end(&group, start_sleepers(&group, sleep_somewhat));
+}
+
+static int sleeping(const char *name)
+{
+    return enough_memory(name) ? rill_run(measure_sleeping, (void *)name) : 1;
+}
+
+/* The loop, its stacks and all are made and gone within what is measured. */
+static int million_sleeps(const char *name)
+{
+    if (!enough_memory(name))
+        return 1;
+    double before = cpu_seconds();
+    int status = rill_run(sleep_and_end, NULL);
+    if (status == 0 && !unguarded)
+        printf("%s %.2f\n", name, cpu_seconds() - before);
+    return unguarded ? 1 : status;
+}
+
+/* ---- which ---- */
+
+static const struct rounds rounds[] = {
+    { "switch_ns", switch_round },         { "yield_ns", yield_round },
+    { "spawn_join_ns", spawn_join_round }, { "mutex_ns", mutex_round },
+    { "semaphore_ns", semaphore_round },   { "event_ns", event_round },
+    { "timer_ns", timer_round },           { "scope_ns", scope_round },
+};
+
+static const struct {
+    const char *name;
+    int (*measure)(const char *name);
+} others[] = {
+    { "sleeping_bytes", sleeping },
+    { "million_sleeps_cpu_s", million_sleeps },
+};
+
+static bool wanted(const char *name, char **names, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return count == 0;
+}
+
+int main(int argc, char **argv)
+{
+    int status = 0, known = 0;
+    rill_log_to(hear, NULL);
+    for (size_t i = 0; i < sizeof rounds / sizeof rounds[0]; i++)
+        if (wanted(rounds[i].name, argv + 1, argc - 1)) {
+            status |= rill_run(measure_rounds, (void *)&rounds[i]);
+            known++;
+        }
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (wanted(others[i].name, argv + 1, argc - 1)) {
+            status |= others[i].measure(others[i].name);
+            known++;
+        }
+    if (argc > 1 && known < argc - 1) {
+        fprintf(stderr, "usage: tasks [NAME...], the names being those of the lines without any\n");
+        return 2;
+    }
+    return status;
 }
