@@ -36,9 +36,10 @@ class RunTests(peer.TestCase):
             meson.write(MESON)
         os.chmod(meson.name, 0o755)
 
-    def program(self, name, script, seconds=20, parallel=True):
+    def program(self, name, script, seconds=20, parallel=True, suite="unit"):
         self.tests.append({"name": name, "cmd": ["sh", "-c", script, name], "env": {},
-                           "workdir": None, "timeout": seconds, "is_parallel": parallel})
+                           "suite": [f"rill:{suite}"], "workdir": None, "timeout": seconds,
+                           "is_parallel": parallel})
 
     def run_tests(self, *words, kind="plain"):
         with open(os.path.join(self.folder, "tests.json"), "w", encoding="utf-8") as file:
@@ -104,6 +105,14 @@ class RunTests(peer.TestCase):
                             "echo 1 passed, 0 failed, 0 skipped")
         text = "\n".join(self.run_tests("-v", kind="asan"))
         self.assertRegex(text, f"4 halt_on_error=1.* {self.folder}")
+
+    def test_the_thread_sanitizer_sees_what_uses_threads(self):
+        self.program("alone", "echo 1 passed, 0 failed, 0 skipped")
+        self.program("many", "echo $RILL_TEST_SLOW; echo 2 passed, 0 failed, 0 skipped",
+                     suite="threads")
+        lines = self.run_tests("-v", kind="tsan")
+        self.assertEqual(lines[-1], "2 passed, 0 failed, 0 skipped")
+        self.assertIn("        4", lines)
 
 
 if __name__ == "__main__":
