@@ -603,6 +603,7 @@ void rill__join_later(rill__task *task, rill__joiner *joiner)
     joiner->watch.ended = joined_task_ended;
     joiner->watch.joins = true;
     joiner->task = rill__current();
+    joiner->result = 0;
     joiner->ended = false;
     rill__list_append(&task->watches, &joiner->watch.link);
 }
