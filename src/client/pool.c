@@ -24,14 +24,15 @@ static void init_places(rill__places *places, size_t count)
     rill__waitq_init(&places->queue);
 }
 
-static int take_place(rill__places *places, const rill__pool *pool)
+static int take_place(rill__places *places, const rill__host *host)
 {
     if (places->free > 0) {
         places->free--;
         return 0;
     }
+    rill__waits_for(RILL__SUBJECT_TEXT, host->origin);
     RILL__TRY(rill__waitq_wait(&places->queue, "a free connection"));
-    if (pool->closed) /* woken to hear that */
+    if (host->pool->closed) /* woken to hear that */
         return rill__fail(RILL_ECLOSED, "the session was closed");
     return 0;
 }
@@ -250,8 +251,8 @@ int rill__conns_take(rill__host *host, rill__conn **ret_conn)
     rill__pool *pool = host->pool;
     if (pool->closed)
         return rill__fail(RILL_ECLOSED, "the session was closed");
-    RILL__TRY(take_place(&host->places, pool));
-    int rc = take_place(&pool->places, pool);
+    RILL__TRY(take_place(&host->places, host));
+    int rc = take_place(&pool->places, host);
     if (rc < 0) {
         give_place(&host->places);
         return rc;

@@ -156,6 +156,7 @@ static int wait_turn(struct race *race)
     rill_scope scope;
     bool last = race->started == race->addresses->count;
     RILL__TRY(rill_scope_begin(&scope, .timeout = last ? 0 : STAGGER));
+    rill__waits_for(RILL__SUBJECT_TEXT, race->target->label);
     int rc = rill_scope_end(&scope, rill__waitq_wait(&race->failures, "connect"));
     return rc == RILL_ETIMEDOUT ? 0 : rc;
 }

@@ -442,6 +442,7 @@ static int await_lookup(struct lookup *lookup, const char *name, int port,
                         rill__addresses *ret_addresses)
 {
     lookup->users++;
+    rill__waits_for(RILL__SUBJECT_TEXT, name);
     int rc = lookup->done ? 0 : rill__waitq_wait(&lookup->waiters, "resolve");
     if (rc == 0 && lookup->status == ARES_SUCCESS) {
         *ret_addresses = lookup->found;

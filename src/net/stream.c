@@ -259,8 +259,10 @@ static int flush(rill_stream *stream, const char *what)
 /* The writer's: when a reader sends, the writer waits, lest it makes more and more. */
 static int flush_in_turn(rill_stream *stream, const char *what)
 {
-    while (stream->flushing)
+    while (stream->flushing) {
+        rill__waits_for(RILL__SUBJECT_TEXT, stream->peer);
         RILL__TRY(rill__waitq_wait(&stream->flushers, what));
+    }
     return flush(stream, what);
 }
 
@@ -302,8 +304,10 @@ static int shake(rill_stream *stream, const char *peer)
  * goes on where it stopped. */
 static int handshake(rill_stream *stream, const char *peer)
 {
-    while (stream->shaking)
+    while (stream->shaking) {
+        rill__waits_for(RILL__SUBJECT_TEXT, stream->peer);
         RILL__TRY(rill__waitq_wait(&stream->handshakers, "the TLS handshake"));
+    }
     if (stream->shaken)
         return 0;
     if (stream->handle.fd < 0)

@@ -4,9 +4,12 @@
  */
 #include "runtime/runtime_internal.h"
 
+#include <rill/debug.h>
 #include <unistd.h>
 
 rill__loop *rill__loops;
+/* Who only contains the library, and calls nothing of it, must have this all the same. */
+const struct rill_debug_layout *const rill__layout = &rill_debug_layout;
 const rill__inspector *rill__inspector_of_all;
 _Atomic bool rill__inspector_waits;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

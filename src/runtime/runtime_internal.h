@@ -173,6 +173,7 @@ extern __thread rill__loop *rill__this_loop __attribute__((tls_model("initial-ex
 
 /* ---- loops.c: the loops of the process, newest first ---- */
 extern rill__loop *rill__loops;
+extern const struct rill_debug_layout *const rill__layout;
 void rill__loops_add(rill__loop *loop);
 void rill__loops_remove(rill__loop *loop);
 void rill__loops_lock(void);
