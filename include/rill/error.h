@@ -105,7 +105,7 @@ enum rill_code {
 typedef struct rill_error {
     int code;          /* negative; 0 means no error */
     int os_errno;      /* the errno behind it, or 0 */
-    int status;        /* the HTTP status that came, or 0 */
+    int status;        /* the HTTP status that came, or a program's exit status, or 0 */
     int cause;         /* the code of the error that led to this one, or 0 */
     char message[320]; /* "connect example.com:443: no answer within 3 s" */
     char where[176];   /* the URL or peer it happened with, or "" */

@@ -17,6 +17,7 @@
 #include <rill/metrics.h>
 #include <rill/net.h>
 #include <rill/pipe.h>
+#include <rill/process.h>
 #include <rill/queue.h>
 #include <rill/redis.h>
 #include <rill/schedule.h>

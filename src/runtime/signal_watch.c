@@ -20,6 +20,7 @@ struct rill_signals {
     _Atomic(rill_signals *) next; /* in the list of all */
     rill_loop *loop;              /* a reference */
     rill__mail mail;
+    rill__birth birth;
     _Atomic bool posted;         /* the mail is under way */
     bool freed;                  /* its memory goes with the mail */
     int last;                    /* the number that was told last */
@@ -255,6 +256,7 @@ rill_signals *rill_signals_new_with(const int *numbers)
     for (; *numbers; numbers++)
         signals->wants[*numbers] = true;
     begin_watch(signals);
+    rill__born_from(&signals->birth, "signals", NULL, __builtin_return_address(0));
     return signals;
 }
 
@@ -264,6 +266,7 @@ void rill_signals_free(rill_signals *signals)
         return;
     for (rill__waiter *waiter; (waiter = rill__waitq_first(&signals->waiters));)
         rill__waiter_finish(waiter, RILL_ECLOSED);
+    rill__died(&signals->birth);
     end_watch(signals);
     rill_loop_unref(signals->loop);
     signals->freed = signals->posted;
