@@ -16,8 +16,8 @@
  * run that fails says with which seed: RILL_SEED=0x… in the environment repeats it exactly. What a
  * program does beside the library (files, its own sockets and threads, time(2)) is not simulated.
  *
- * But for rill_test_run all functions are for tasks of such a run; elsewhere they fail with
- * RILL_EINVAL.
+ * But for rill_test_run and the sweeps all functions are for tasks of such a run; elsewhere they
+ * fail with RILL_EINVAL.
  */
 #ifndef RILL_TEST_H
 #define RILL_TEST_H
@@ -60,6 +60,8 @@ typedef struct rill_test_opts {
     double limit;            /* simulated seconds after which it is RILL_ETIMEDOUT. Default: 3600 */
     double thread_time;      /* at most so many seconds a rill_to_thread takes. Default: none */
     int descriptors;         /* at most so many are open at once. Default: 65536 */
+    rill_task_fn *after;     /* called with arg after fn, with nothing broken any more and out of
+                                the cancellation's reach: for sweeps, see there */
     bool quiet;              /* say nothing on stderr when it fails */
     rill_test_report *report; /* filled in at the end */
 } rill_test_opts;
@@ -140,6 +142,40 @@ typedef struct rill_test_fault_opts {
 #define rill_test_fault(...)                                                                       \
     rill_test_fault_with(RILL_OPTS(rill_test_fault_opts, .kind = __VA_ARGS__))
 RILL_API int rill_test_fault_with(const rill_test_fault_opts *opts);
+
+/*
+ * ---- sweeps ----
+ *
+ * A sweep runs a scenario again and again, each time with one thing broken: the first that can be,
+ * the second, … until a run comes to its end before the nth is reached. All runs have one seed, so
+ * the nth is the same place in all of them; the scenario must set its own state up each time.
+ *
+ * Broken runs may fail, but in words: with a code and a message. What fails the sweep is a scenario
+ * that fails with nothing broken, a run that does not end, that leaves something behind, or after
+ * which `.after` fails: which is to try what must still work (the session, the pool, the server).
+ *
+ *     int n = rill_test_cancel_sweep(scenario, &state, .after = still_works);
+ *
+ * Each returns the first n at which the run was complete, and says it on stdout (not with .quiet);
+ * or a negative code, explained on stderr. `.report` tells of the last run.
+ */
+
+/* Cancels the task that comes to the nth place where it may have to wait. */
+#define rill_test_cancel_sweep(fn, ...)                                                            \
+    rill_test_cancel_sweep_with((fn), RILL_OPTS(rill_test_opts, .arg = __VA_ARGS__))
+RILL_API int rill_test_cancel_sweep_with(rill_task_fn *fn, const rill_test_opts *opts);
+
+/* Makes the nth allocation of the library fail. */
+#define rill_test_alloc_sweep(fn, ...)                                                             \
+    rill_test_alloc_sweep_with((fn), RILL_OPTS(rill_test_opts, .arg = __VA_ARGS__))
+RILL_API int rill_test_alloc_sweep_with(rill_task_fn *fn, const rill_test_opts *opts);
+
+/* Breaks the nth operation: it is short, late, reset, stalled, or fails with each errno that it can
+ * give. Of a short or late one the scenario may not notice anything. A connection that stalls does
+ * so for ever: a scenario without timeouts does not end. */
+#define rill_test_io_sweep(fn, ...)                                                                \
+    rill_test_io_sweep_with((fn), RILL_OPTS(rill_test_opts, .arg = __VA_ARGS__))
+RILL_API int rill_test_io_sweep_with(rill_task_fn *fn, const rill_test_opts *opts);
 
 /* ---- seeing what happened ---- */
 

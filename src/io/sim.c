@@ -166,6 +166,11 @@ int rill__sim_fault_set(rill__sim *sim, const rill__sim_fault *fault)
     return 0;
 }
 
+void rill__sim_fault_clear(rill__sim *sim)
+{
+    sim->fault_count = 0;
+}
+
 /* Counts an operation, and takes out the fault that it meets. */
 static bool strike(rill__sim *sim, unsigned bit, rill__sim_fault *ret_fault)
 {

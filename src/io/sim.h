@@ -93,6 +93,8 @@ void rill__sim_dns_set(rill__sim *sim, const char *name, int status, uint64_t de
 
 /* Breaks an operation, counted from now; a few faults can be set at once, then -ENOSPC. */
 int rill__sim_fault_set(rill__sim *sim, const rill__sim_fault *fault);
+/* Forgets the faults that were set and not met. */
+void rill__sim_fault_clear(rill__sim *sim);
 /* Lets time pass at once, as if the program had computed so long. */
 void rill__sim_advance(rill__sim *sim, uint64_t ns);
 /* Sets the time of day, ns since 1970. */

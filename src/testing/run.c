@@ -69,6 +69,30 @@ static void break_things(const rill__test_plan *plan)
         rill__sim_fault_set(sim, &plan->fault);
 }
 
+static int check_after(const struct run *run)
+{
+    rill_scope shield;
+    rill__loop_sweep()->cancel_at = 0;
+    rill__alloc_fail_at = 0;
+    rill__sim_fault_clear(rill__sim_of(rill__loop_driver()));
+    RILL__TRY(rill_scope_begin(&shield, .shield = true));
+    return rill_scope_end(&shield, run->opts->after(run->opts->arg));
+}
+
+/* The scenario's failure stays that of the run, unless what must still work does not. */
+static int then_check(const struct run *run, int rc)
+{
+    if (!run->opts->after)
+        return rc;
+    rill_error error = *rill_last_error();
+    run->outcome->after = check_after(run);
+    if (run->outcome->after < 0)
+        return run->outcome->after;
+    if (rc < 0)
+        *rill__error_slot() = error;
+    return rc;
+}
+
 static int scenario(void *arg)
 {
     struct run *run = arg;
@@ -79,7 +103,7 @@ static int scenario(void *arg)
     int rc = run->fn(run->opts->arg);
     outcome->points = rill__loop_sweep()->points - points;
     outcome->allocations = rill__alloc_count - allocations;
-    return rc;
+    return then_check(run, rc);
 }
 
 int rill_test_fail(const char *format, ...)
@@ -145,13 +169,15 @@ static void conclude(const struct run *run, const rill__outcome *end, const rill
     rill__sim_stats_get(sim, &stats);
     outcome->result = end->result;
     outcome->error = end->error;
+    outcome->ended_by = end->ended_by;
     if (end->ended_by)
         outcome->result = end->ended_by;
     if (end->ended_by == RILL_EDEADLOCK)
         explain(outcome, "all tasks waited, with nothing under way that could wake one");
     if (end->ended_by == RILL_ETIMEDOUT)
         explain(outcome, "the scenario did not end within %g s of its time", limit_of(run->opts));
-    if (outcome->result >= 0 && run->failure.code) {
+    if (!end->ended_by && run->failure.code) {
+        outcome->check_failed = true;
         outcome->result = run->failure.code;
         outcome->error = run->failure;
     }

@@ -17,9 +17,12 @@ typedef struct rill__test_plan {
 } rill__test_plan;
 
 typedef struct rill__test_outcome {
-    int result;       /* as rill_test_run returns it, but for what was left behind */
-    rill_error error; /* when the result is negative */
-    char left[500];   /* what was left behind, in words, or "" */
+    int result;        /* as rill_test_run returns it, but for what was left behind */
+    int ended_by;      /* RILL_ETIMEDOUT or RILL_EDEADLOCK: it did not end by itself; else 0 */
+    bool check_failed; /* rill_test_fail was called */
+    int after;         /* what `after` returned */
+    rill_error error;  /* when the result is negative */
+    char left[500];    /* what was left behind, in words, or "" */
     unsigned long points, allocations, operations; /* how many there were in the scenario */
     unsigned long faults;                          /* how many operations were broken */
     uint64_t seed, trace;

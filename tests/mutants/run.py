@@ -41,7 +41,8 @@ class Mutant:
         self.what = " ".join(line for line in head.splitlines() if not line.startswith("tests:"))
 
     def apply(self, reverse=False):
-        arguments = ["patch", "-p1", "--no-backup-if-mismatch", "-F2", "-s", "-N", "-r", "-", "-i", str(self.path)]
+        arguments = ["patch", "-p1", "--no-backup-if-mismatch", "-F2", "-s", "-N", "-r", "-", "-i",
+                     str(self.path)]
         result = run(arguments + (["-R"] if reverse else []), cwd=SOURCE)
         return None if result.returncode == 0 else result.stdout.strip()
 
