@@ -9,8 +9,8 @@
 #include <string.h>
 
 static __thread rill_error *thread_error;
-/* Where errors land when there is no memory for a slot of one's own. */
-static __thread rill_error spare_error;
+/* Written to when there is no memory for a slot of one's own, and read by nobody. */
+static __thread rill_error scratch_error;
 __thread rill_error **rill__error_owner __attribute__((tls_model("initial-exec")));
 
 struct entry {
@@ -89,24 +89,37 @@ static void free_with_thread(void)
     pthread_setspecific(thread_end, thread_error);
 }
 
+/* What stands for an error for which there was no memory: it is never written to, and a failure
+ * never looks like none. */
+static rill_error lost_error = {
+    .code = RILL_ENOMEM,
+    .message = "out of memory, even for the words of what failed",
+};
+
 rill_error *rill__error_slot(void)
 {
     rill_error **place = owner();
-    if (!*place) {
-        *place = rill__zalloc(sizeof **place);
-        if (place == &thread_error)
-            free_with_thread();
+    if (*place && *place != &lost_error)
+        return *place;
+    rill_error *slot = rill__zalloc(sizeof *slot);
+    if (!slot) {
+        *place = &lost_error;
+        scratch_error = lost_error;
+        return &scratch_error;
     }
-    return *place ? *place : &spare_error;
+    if (*place)
+        *slot = lost_error;
+    *place = slot;
+    if (place == &thread_error)
+        free_with_thread();
+    return slot;
 }
 
 const rill_error *rill_last_error(void)
 {
     static const rill_error none;
     const rill_error *error = *owner();
-    if (error)
-        return error;
-    return spare_error.code ? &spare_error : &none;
+    return error ? error : &none;
 }
 
 int rill_errcode(void)
@@ -248,6 +261,7 @@ void rill__error_move(rill_error **from, rill_error **to)
 
 void rill__error_free(rill_error **place)
 {
-    rill__free(*place);
+    if (*place != &lost_error)
+        rill__free(*place);
     *place = NULL;
 }

@@ -209,13 +209,23 @@ static int write_commands(void *arg)
     }
 }
 
+/* Without its writer a connection is of no use, however that came to its end. */
+static int run_writer(void *arg)
+{
+    const rill__redis_conn *conn = arg;
+    int rc = write_commands(arg);
+    return rc == RILL_ECANCELED
+               ? rill__fail(RILL_EREDIS_CONNECTION, "%s: the loop has ended", conn->redis->name)
+               : rc;
+}
+
 /* ---- life ---- */
 
 static int serve(rill__redis_conn *conn)
 {
     rill_group group;
     RILL__TRY(rill_group_begin(&group));
-    rill_task writer = rill_spawn(write_commands, conn, .name = "redis writer", .group = &group);
+    rill_task writer = rill_spawn(run_writer, conn, .name = "redis writer", .group = &group);
     int rc = writer.id ? read_replies(conn) : rill_errcode();
     return rill_group_end(&group, rc);
 }

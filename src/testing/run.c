@@ -85,6 +85,7 @@ static int then_check(const struct run *run, int rc)
     if (!run->opts->after)
         return rc;
     rill_error error = *rill_last_error();
+    rill__wind_up(); /* as the end of the scenario's task would */
     run->outcome->after = check_after(run);
     if (run->outcome->after < 0)
         return run->outcome->after;

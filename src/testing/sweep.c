@@ -143,10 +143,10 @@ struct breakage {
 
 /* What can happen to an operation, and to which. */
 static const struct breakage breakages[] = {
-    { "short", { .kind = RILL__SIM_SHORT }, true },
+    { "short", { .kind = RILL__SIM_SHORT, .accept = RILL_TEST_READ | RILL_TEST_WRITE }, true },
     { "late", { .kind = RILL__SIM_AGAIN }, true },
-    { "reset", { .kind = RILL__SIM_RESET }, false },
-    { "stalled", { .kind = RILL__SIM_STALL }, false },
+    { "reset", { .kind = RILL__SIM_RESET, .accept = RILL_TEST_READ | RILL_TEST_WRITE }, false },
+    { "stalled", { .kind = RILL__SIM_STALL, .accept = RILL_TEST_READ | RILL_TEST_WRITE }, false },
     ERROR(EIO, RILL_TEST_READ | RILL_TEST_WRITE),
     ERROR(EPIPE, RILL_TEST_WRITE),
     ERROR(EMFILE, RILL_TEST_SOCKET | RILL_TEST_ACCEPT),

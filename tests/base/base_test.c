@@ -153,7 +153,31 @@ TEST(failing_for_memory_needs_none)
     rill__alloc_fail_at = rill__alloc_count + 1;
     CHECK_INT(rill__fail_nomem(), RILL_ENOMEM);
     CHECK_INT(rill_errcode(), RILL_ENOMEM);
-    CHECK(owned == NULL);
+    rill__error_free(&owned);
+    CHECK_INT(rill_errcode(), 0);
+}
+
+/* The words are lost, the failure is not: not even when there is memory again for what is added. */
+TEST(a_failure_without_memory_for_its_words_stays_one)
+{
+    rill_error *owned = NULL, *other = NULL, *moved = NULL;
+    rill__error_owner = &owned;
+    rill__alloc_fail_at = rill__alloc_count + 1;
+    CHECK_INT(rill__fail(RILL_EDNS, "resolve"), RILL_EDNS);
+    CHECK_INT(rill_errcode(), RILL_ENOMEM);
+    rill__error_owner = &other;
+    CHECK_INT(rill_errcode(), 0);
+    rill__error_owner = &owned;
+    CHECK_INT(rill__error_prefix("GET: "), RILL_ENOMEM);
+    CHECK_CONTAINS(rill_last_error()->message, "GET: out of memory");
+    rill__error_free(&owned);
+    rill__alloc_fail_at = rill__alloc_count + 1;
+    rill__fail(RILL_EDNS, "resolve");
+    rill__error_move(&owned, &moved);
+    CHECK_INT(rill_errcode(), 0);
+    CHECK_INT(moved->code, RILL_ENOMEM);
+    rill__error_free(&moved);
+    rill__error_owner = NULL;
 }
 
 TEST(durations_round_up_and_saturate)
