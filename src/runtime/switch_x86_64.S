@@ -47,7 +47,8 @@ rill__switch:
     .cfi_endproc
     .size rill__switch, . - rill__switch
 
-/* The first thing that runs on a new stack: calls rill__task_entry(r12). Unwinding ends here. */
+/* The first thing that runs on a new stack: calls rill__task_entry(r12), which never returns, and so
+ * by a jump too. Unwinding ends here. */
     .globl rill__switch_entry
     .hidden rill__switch_entry
     .type rill__switch_entry, @function
@@ -58,8 +59,11 @@ rill__switch_entry:
     endbr64
     movq %r12, %rdi
     xorl %ebp, %ebp
-    call rill__task_entry
-    ud2
+    leaq 1f(%rip), %rax
+    pushq %rax
+    .cfi_adjust_cfa_offset 8
+    jmp rill__task_entry
+1:  ud2
     .cfi_endproc
     .size rill__switch_entry, . - rill__switch_entry
 

@@ -267,7 +267,9 @@ static rill__task *pop_ready(rill__loop *loop)
     return task;
 }
 
-void rill__task_switch_away(rill__loop *loop, bool dying)
+/* Inlined where a task ends: what is called there and never returns is predicted to, for the rest.
+ */
+__attribute__((always_inline)) static inline void switch_away(rill__loop *loop, bool dying)
 {
     rill__task *from = loop->current;
     if (loop->ready_head && loop->budget > 0 && !loop->immediate) {
@@ -283,6 +285,11 @@ void rill__task_switch_away(rill__loop *loop, bool dying)
     if (loop->measure)
         rill__measure_switch(loop, NULL);
     rill__context_switch(&from->context, &loop->context, dying);
+}
+
+void rill__task_switch_away(rill__loop *loop, bool dying)
+{
+    switch_away(loop, dying);
 }
 
 void rill__task_resume(rill__loop *loop, rill__task *task)
@@ -411,7 +418,7 @@ int rill__park(const char *what, rill__abort_fn *abort, void *arg)
     task->aborted = false;
     task->since = loop->now;
     task->state = RILL__PARKED;
-    rill__task_switch_away(loop, false);
+    switch_away(loop, false);
     task->subject_kind = RILL__SUBJECT_NONE;
     if (task->aborted)
         return rill__fail_canceled(what);
@@ -426,7 +433,7 @@ int rill__yield(const char *what)
     rill__task *task = loop->current;
     task->refusals = 0;
     rill__task_make_ready(task);
-    rill__task_switch_away(loop, false);
+    switch_away(loop, false);
     return 0;
 }
 
@@ -564,7 +571,7 @@ void rill__task_entry(void *arg)
     let_go(task);
     task->result = rc;
     settle(task);
-    rill__task_switch_away(loop, true);
+    switch_away(loop, true);
     __builtin_unreachable();
 }
 
