@@ -152,7 +152,10 @@ static int run_gather(void *arg)
     RILL__TRY(rill_gather(urls, 4, get_one, .errors = errors));
     if (errors[1].code >= 0 || errors[3].code >= 0)
         rill_test_fail("a request to nobody went well: %d %d", errors[1].code, errors[3].code);
-    return errors[0].code < 0 ? errors[0].code : errors[2].code;
+    for (int i = 0; i < 4; i += 2)
+        if (errors[i].code < 0)
+            return rill_fail(errors[i].code, "%s", errors[i].message);
+    return 0;
 }
 
 /* ---- a streaming upload, and a streamed reply ---- */
