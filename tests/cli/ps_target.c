@@ -59,7 +59,7 @@ static int tree(void *arg)
     rill_sleep(0.05);
     printf("%d\n", rill_listener_port(listener));
     say_ready();
-    return rill_group_end(&group, rill_sleep(60));
+    return rill_group_end(&group, stream ? rill_sleep(60) : rill_errcode());
 }
 
 __attribute__((noinline)) static void spin_for_ever(void)

@@ -73,7 +73,7 @@ TASK_TEST(a_line_has_name_id_site_wait_and_age)
     int spawned_at = __LINE__ + 1;
     rill_task task = rill_spawn(sleep_long, NULL, .name = "sleeper");
     rill_sleep(0.12);
-    char *text = DUMP(NULL);
+    char *text = DUMP();
     line_with(text, "sleeper", line);
     snprintf(site, sizeof site, "    sleeper #1.1 (%s:%d), waits: sleep for another 29.", __FILE__,
              spawned_at);
@@ -102,7 +102,7 @@ TASK_TEST(owners_stand_above_and_the_background_apart)
     rill_detach(loose);
     rill_sleep(0.01);
     ptrdiff_t count = 0;
-    char *text = DUMP(&count);
+    char *text = DUMP_COUNT(&count, .limit = 0);
     CHECK_INT(count, 5);
     CHECK(strncmp(line_with(text, "parent #", line), "    parent", 10) == 0);
     CHECK_CONTAINS(line, "waits: join 'child' #");
@@ -126,18 +126,18 @@ TASK_TEST(the_nearest_deadline_that_reaches_a_task_is_shown)
     rill_task limited = rill_spawn(within_limits, NULL, .name = "limited");
     rill_task shielded = rill_spawn(behind_a_shield, NULL, .name = "shielded");
     rill_sleep(0.01);
-    char *text = DUMP(NULL);
+    char *text = DUMP();
     CHECK_CONTAINS(line_with(text, "limited", line), "; deadline in 7.0 s");
     CHECK_CONTAINS(line_with(text, "shielded", line), "; deadline in 20.0 s");
     free(text);
     rill_cancel(limited, .reason = "enough \"now\"");
-    text = DUMP(NULL);
+    text = DUMP();
     CHECK_CONTAINS(line_with(text, "limited", line), "ready");
     CHECK_CONTAINS(line, "; cancelled: enough \"now\"");
     free(text);
     rill_cancel(shielded);
     rill_join(limited);
-    text = DUMP(NULL);
+    text = DUMP();
     CHECK_CONTAINS(line_with(text, "shielded", line), "waits: sleep");
     CHECK(!strstr(line, "cancelled"));
     free(text);
@@ -155,7 +155,7 @@ TASK_TEST(waits_for_io_name_the_peer)
     rill_task receiver = rill_spawn(receive, stream, .name = "receiver");
     rill_task acceptor = rill_spawn(accept_one, listener, .name = "acceptor");
     rill_sleep(0.01);
-    char *text = DUMP(NULL);
+    char *text = DUMP();
     snprintf(expected, sizeof expected, "waits: recv 127.0.0.1:%d, 0.0 s", port);
     CHECK_CONTAINS(line_with(text, "receiver", line), expected);
     snprintf(expected, sizeof expected, "waits: accept 127.0.0.1:%d, 0.0 s", port);
@@ -207,7 +207,7 @@ TASK_TEST(json_has_the_same_and_escapes_names)
         rill_spawn(use_stack, NULL, .name = "a \"b\"\\\n\xff\xc3\xa9", .stack = 1 << 20);
     rill_task next = rill_spawn(within_limits, NULL, .name = "next");
     rill_sleep(0.1);
-    char *text = DUMP(NULL, .json = true);
+    char *text = DUMP(.json = true);
     json_t *root = json_loads(text, 0, NULL);
     CHECK(root != NULL);
     CHECK_INT(json_integer_value(json_object_get(root, "pid")), getpid());
@@ -246,12 +246,12 @@ TASK_TEST(no_more_than_the_limit_are_listed)
         tasks[i] = rill_spawn(sleep_long, NULL);
     rill_sleep(0);
     ptrdiff_t count = 0;
-    char *text = DUMP(&count, .limit = 5);
+    char *text = DUMP_COUNT(&count, .limit = 5);
     CHECK_INT(count, 5);
     CHECK_CONTAINS(text, ": 21 tasks");
     CHECK_CONTAINS(text, "  and 16 more\n");
     free(text);
-    text = DUMP(&count, .limit = 21);
+    text = DUMP_COUNT(&count, .limit = 21);
     CHECK_INT(count, 21);
     CHECK(!strstr(text, "more"));
     free(text);
@@ -265,7 +265,7 @@ TASK_TEST(no_more_than_the_limit_are_listed)
 TEST(without_a_loop_it_says_so)
 {
     ptrdiff_t count = -1;
-    char *text = DUMP(&count);
+    char *text = DUMP_COUNT(&count, .limit = 0);
     CHECK_INT(count, 0);
     CHECK_STR(text, "no loop runs\n");
     free(text);
@@ -317,7 +317,7 @@ TASK_TEST(a_sleeping_task_tells_its_calls)
     CHECK_CONTAINS(frames[third].module, "test_inspect_dump");
     CHECK(frames[third].offset > 0 && frames[third].offset < 4096);
     CHECK_INT(rill_task_backtrace(task, frames, 2), 2);
-    char *text = DUMP(NULL, .task = "task"), line[512];
+    char *text = DUMP(.task = "task"), line[512];
     CHECK_CONTAINS(text, "waits: sleep");
     CHECK_CONTAINS(line_with(text, "third_call", line), "(test_inspect_dump)");
     CHECK(!strstr(text, "main"));
@@ -351,12 +351,12 @@ TASK_TEST(a_task_that_is_not_there_is_not_found)
 {
     (void)arg;
     ptrdiff_t count = 0;
-    free(DUMP(&count, .task = "nobody"));
+    free(DUMP_COUNT(&count, .task = "nobody"));
     CHECK_INT(count, RILL_ENOTFOUND);
     CHECK_CONTAINS(rill_last_error()->message, "it has no task 'nobody'");
-    free(DUMP(&count, .task = "#0.1"));
+    free(DUMP_COUNT(&count, .task = "#0.1"));
     CHECK_INT(count, 1);
-    free(DUMP(&count, .task = "0.1"));
+    free(DUMP_COUNT(&count, .task = "0.1"));
     CHECK_INT(count, 1);
     return 0;
 }

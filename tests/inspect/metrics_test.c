@@ -102,7 +102,7 @@ TASK_TEST(slices_and_turns_are_measured_when_asked_for)
     CHECK(metrics.slice.sum >= 0.03);
     CHECK(rill_histogram_quantile(&metrics.slice, 1) == metrics.slice.max);
     CHECK(metrics.latency.count >= 1 && metrics.latency.max >= 0.03);
-    char *text = DUMP(NULL);
+    char *text = DUMP();
     double cpu = 0;
     line_with(text, "burner", line);
     const char *at = strstr(line, "; cpu ");

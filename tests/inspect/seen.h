@@ -7,8 +7,9 @@
 #include <rill/rill.h>
 #include <stdlib.h>
 
-/* The dump by these options, to be freed; `ret_count` may be NULL. */
-#define DUMP(ret_count, ...) dump_text((ret_count), RILL_OPTS(rill_dump_opts, __VA_ARGS__))
+/* The dump by these options, to be freed; and what rill_dump has returned. */
+#define DUMP(...) dump_text(NULL, RILL_OPTS(rill_dump_opts, __VA_ARGS__))
+#define DUMP_COUNT(ret_count, ...) dump_text((ret_count), RILL_OPTS(rill_dump_opts, __VA_ARGS__))
 
 static inline char *dump_text(ptrdiff_t *ret_count, const rill_dump_opts *given)
 {
