@@ -64,7 +64,8 @@ RILL_API rill_remote *rill_spawn_on_with(rill_loop *loop, rill_task_fn *fn,
 
 /* Waits for its end and returns what its function returned; its error becomes the caller's. A task
  * waits as ever; a thread without a loop is blocked. Several may join, and again.
- * Errors  RILL_ENOTASK  in a thread that has a loop, outside tasks: it would stand still.
+ * Errors  RILL_ENOTASK  in a thread that has a loop, outside tasks, when it has not ended: the loop
+ *         would stand still.
  * Cancel  the remote task goes on, and can be joined again. */
 RILL_AWAITS RILL_API int rill_remote_join(rill_remote *remote);
 

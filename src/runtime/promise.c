@@ -126,7 +126,7 @@ static void wait_as_thread(rill__promise *promise)
 
 int rill__promise_join_fast(rill__promise *promise, const char *what, rill__cancelled_fn *on_cancel)
 {
-    if (rill__this_loop) {
+    if (rill__this_loop && !rill__promise_is_kept(promise)) {
         RILL__TRY(rill__need_task(what));
         struct waiter waiter = {
             .mail = { .run = mail_came },

@@ -87,6 +87,23 @@ class Examples(peer.TestCase):
         self.assertEqual(done.stdout.splitlines()[-1], "5 of 5 failed, enough ticks", done.stderr)
         self.assertIn("refused", done.stdout)
 
+    def hosted(self, name):
+        if not (peer.BUILD_DIR / "examples" / name).exists():
+            self.skipTest(f"{name} was not built: its package is not there")
+        done = self.example(name, f"{self.url}/slow")
+        status, ticks = done.stdout.splitlines()
+        self.assertEqual((done.returncode, status), (0, "status 200, 11 bytes"), done.stderr)
+        self.assertRegex(ticks, r"^([5-9]|1\d+) ticks meanwhile$")
+        refused = self.example(name, self.dead)
+        self.assertEqual(refused.returncode, 1)
+        self.assertRegex(refused.stderr, r"error: .*127\.0\.0\.1.*refused")
+
+    def test_a_task_runs_inside_libuv(self):
+        self.hosted("host_libuv")
+
+    def test_a_task_runs_inside_glib(self):
+        self.hosted("host_glib")
+
     def test_errors_are_told_apart(self):
         done = self.example("errors", f"{self.url}/ok", self.dead, "http://[::1/", "ftp://x/",
                             f"{self.url}/short", f"{self.url}/missing", "http://no.invalid/")

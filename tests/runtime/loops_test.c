@@ -459,6 +459,7 @@ TEST(misuse_of_a_hosted_loop_is_refused)
     while (rill_loop_run_once(loop, RILL_FOREVER) > 0)
         continue;
     CHECK(rill_remote_done(task));
+    CHECK_INT(rill_remote_join(task), 0); /* it need not wait */
     rill_remote_free(task);
     rill_loop_free(loop);
     CHECK_INT(rill_loop_run_once(NULL, 0), RILL_EINVAL);
