@@ -152,6 +152,7 @@ TASK_TEST(waits_for_io_name_the_peer)
     int port = rill_listener_port(listener);
     rill_stream *stream = rill_connect("127.0.0.1", port);
     rill_auto(rill_stream) peer = rill_accept(listener);
+    CHECK(stream && peer);
     rill_task receiver = rill_spawn(receive, stream, .name = "receiver");
     rill_task acceptor = rill_spawn(accept_one, listener, .name = "acceptor");
     rill_sleep(0.01);
