@@ -61,12 +61,11 @@ static int arm(int fd)
 
 static void was_set(rill__op *op)
 {
-    struct wall *wall = rill__container(op, struct wall, op);
-    arm(wall->handle.fd);
-    wake_all(wall);
+    wake_all(rill__container(op, struct wall, op));
 }
 
-/* Who has not read the clock yet need not be told of what was before. */
+/* Who has not read the clock yet need not be told of what was before: the descriptor stays readable
+ * until somebody wants to know. */
 static void watch(struct wall *wall)
 {
     rill__driver *driver = rill__loop_driver();

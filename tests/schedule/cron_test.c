@@ -328,3 +328,28 @@ TEST(other_changes_are_like_daylight_saving)
     CHECK_STR(next_times("30 2 * * *", "America/New_York", 16730920800.0, 3),
               next_times("30 2 * * *", "EST5EDT,M3.2.0,M11.1.0", 16730920800.0, 3));
 }
+
+TEST(a_fold_goes_on_behind_a_change_that_moves_no_clock)
+{
+    /* At 0 the clocks are put back by two hours; half an hour later only the name changes. */
+    static const unsigned char file[] = {
+        'T', 'Z', 'i', 'f', 0, 0, 0, 0, 0,    0,    0,   0, 0, 0, 0, 0, /* unused */
+        0,   0,   0,   0,   0, 0, 0, 0, 0,    0,    0,   0, 0, 0, 0, 0, /* counts */
+        0,   0,   0,   2,   0, 0, 0, 3, 0,    0,    0,   4, 0, 0, 0, 0, /* times */
+        0,   0,   7,   8,   1, 2, 0, 0, 0x1c, 0x20, 1,   0, 0, 0, 0, 0, /* types */
+        0,   0,   0,   0,   0, 0, 0, 0, 'A',  'A',  'A', 0,
+    };
+    rill_auto(rill_zone) zone = rill_zone_from("test", file, sizeof file);
+    rill_cron_rule fixed = parsed("0 1 * * *"), wildcard = parsed("0 * * * *");
+    double when = -3601;
+    REQUIRE(zone);
+    CHECK_INT(rill_cron_next(&fixed, zone, when, &when), 0);
+    CHECK(when == -3600);
+    CHECK_INT(rill_cron_next(&fixed, zone, when, &when), 0);
+    CHECK(when == 90000);
+    when = -3600;
+    CHECK_INT(rill_cron_next(&wildcard, zone, when, &when), 0);
+    CHECK(when == 0);
+    CHECK_INT(rill_cron_next(&wildcard, zone, when, &when), 0);
+    CHECK(when == 3600);
+}

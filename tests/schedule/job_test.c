@@ -173,6 +173,32 @@ SIM_TEST(missed_runs_are_left_out)
     end(task);
 }
 
+SIM_TEST(a_late_run_is_left_out_when_it_is_due_again)
+{
+    notes = (struct notes){ .takes = 5 };
+    rill_task task =
+        rill_cron("* * * * * *", note, &notes, .zone = "UTC", .missed = RILL_MISSED_DELAY);
+    rill_sleep(20);
+    CHECK_STR(noted(), "1 7 13 19");
+    end(task);
+}
+
+static int compute(void *arg)
+{
+    (void)arg;
+    rill__sim_advance(rill__sim_of(rill__loop_driver()), 2 * RILL__SECOND);
+    return 0;
+}
+
+SIM_TEST(work_that_never_waits_lets_others_run)
+{
+    rill_task task =
+        rill_cron("* * * * * *", compute, NULL, .zone = "UTC", .missed = RILL_MISSED_BURST);
+    rill_sleep(10);
+    CHECK(rill_unix_time() - START < 1000);
+    end(task);
+}
+
 /* ---- a clock that is set ---- */
 
 SIM_TEST(a_clock_set_forward_passes_over_runs)

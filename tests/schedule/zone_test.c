@@ -157,6 +157,23 @@ TEST(a_julian_day_knows_no_leap_day)
     CHECK(!civil.dst && civil.month == 2 && civil.day == 29);
     rill_zone_civil(zone, march_2028, &civil);
     CHECK(civil.dst && civil.month == 3 && civil.day == 1);
+    rill_auto(rill_zone) earlier = rill_zone_new("UTC0DST,J59/0,J100/0");
+    rill_zone_civil(earlier, march_2028 - DAY, &civil);
+    CHECK(civil.dst && civil.month == 2 && civil.day == 29);
+    rill_zone_civil(earlier, march_2028 - 2 * DAY, &civil);
+    CHECK(civil.dst && civil.month == 2 && civil.day == 28);
+}
+
+TEST(a_change_may_lie_in_the_year_after_its_own)
+{
+    /* Summer but for the 4th to the 6th of January, which belong to the year before. */
+    rill_auto(rill_zone) zone = rill_zone_new("UTC0DST,J365/167,J363/167");
+    rill_civil civil;
+    REQUIRE(zone);
+    for (int day = 0; day < 10; day++) {
+        rill_zone_civil(zone, NEW_YEAR + day * DAY, &civil);
+        CHECK_INT(civil.dst, day < 4 || day > 5);
+    }
 }
 
 TEST(summer_may_last_all_the_year)
@@ -266,6 +283,16 @@ TEST(a_file_that_is_broken_is_refused)
     check_changed(73, 'B', RILL_EINVAL, "designation");
 }
 
+TEST(changes_at_the_same_time_are_refused)
+{
+    unsigned char bytes[sizeof small];
+    memcpy(bytes, small, sizeof small);
+    memcpy(bytes + 48, bytes + 44, 4);
+    CHECK_INT(zone_of(bytes, sizeof bytes), RILL_EINVAL);
+    bytes[51]++;
+    CHECK_INT(zone_of(bytes, sizeof bytes), 0);
+}
+
 TEST(a_change_for_a_type_of_its_own_may_be_anywhere)
 {
     unsigned char bytes[sizeof small];
@@ -340,6 +367,10 @@ TEST(a_gap_is_shown_never_and_a_fold_twice)
     check_time(berlin, AT(2026, 10, 25, 2, 0, 0, true), RILL_OCCURS_TWICE, 1792890000);
     check_time(berlin, AT(2026, 10, 25, 3, 0, 0, true), RILL_OCCURS_ONCE, 1792893600);
     check_time("Pacific/Apia", AT(2011, 12, 30, 12, 0, 0, false), RILL_OCCURS_NEVER, 1325239200);
+    /* Where the table ends, and the rule that follows says nothing new: in some files 1986, in
+     * others 2038. */
+    check_time("Asia/Kathmandu", AT(1985, 12, 31, 12, 0, 0, false), RILL_OCCURS_ONCE, 504858600);
+    check_time("Asia/Kathmandu", AT(2038, 1, 19, 0, 0, 0, false), RILL_OCCURS_ONCE, 2147451300);
     check_time("Australia/Lord_Howe", AT(2026, 10, 4, 2, 15, 0, false), RILL_OCCURS_NEVER,
                1791041400);
 }
