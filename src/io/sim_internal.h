@@ -125,6 +125,7 @@ struct rill__sim {
     rill__sim_config config;
     uint64_t now, start;
     unsigned idle_polls; /* in a row in which no time passed */
+    unsigned looks;      /* at the clock since the last poll */
     bool timed_out;
     bool woken; /* atomic */
     uint64_t random;

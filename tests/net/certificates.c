@@ -85,13 +85,22 @@ const char *certificates_open(void)
     return folder;
 }
 
-void certificates_make(const struct certificate *from)
+static void make_with(const struct certificate *from, EVP_PKEY *key)
 {
-    EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *certificate = make(from, key, false);
     save(from->file, certificate, key);
     X509_free(certificate);
     EVP_PKEY_free(key);
+}
+
+void certificates_make(const struct certificate *certificate)
+{
+    make_with(certificate, EVP_EC_gen("P-256"));
+}
+
+void certificates_make_steady(const struct certificate *certificate)
+{
+    make_with(certificate, EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"));
 }
 
 void certificates_close(void)

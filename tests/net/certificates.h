@@ -12,6 +12,8 @@ struct certificate {
 /* Makes the folder, with a root's certificate "root.pem". Returns its path. */
 const char *certificates_open(void);
 void certificates_make(const struct certificate *certificate);
+/* With a key whose signatures are all of one length; by the root. */
+void certificates_make_steady(const struct certificate *certificate);
 /* The path of a file in the folder: one of eight static texts in turn. */
 const char *certificates_path(const char *name);
 void certificates_close(void);

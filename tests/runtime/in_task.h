@@ -7,8 +7,12 @@
 
 #include "harness.h"
 
+#include "io/sim.h"
+#include "runtime/runtime.h"
+
 #include <rill/log.h>
 #include <rill/task.h>
+#include <stdlib.h>
 
 #define UNUSED __attribute__((unused))
 
@@ -23,12 +27,32 @@ UNUSED static int in_task_run(void *arg)
     return 0;
 }
 
+/* rill_run; with RILL_TEST_DRIVER=sim in the environment on the simulated world, and with
+ * sim:SEED there with ready tasks shuffled. */
+UNUSED static int run_on_driver(rill_task_fn *fn, void *arg)
+{
+    const char *driver = getenv("RILL_TEST_DRIVER");
+    if (!driver || strncmp(driver, "sim", 3) != 0)
+        return rill_run(fn, arg);
+    rill__sim_config config = {
+        .seed = driver[3] ? strtoull(driver + 4, NULL, 0) : 1,
+        .shuffle = driver[3] == ':',
+    };
+    rill__outcome outcome;
+    rill__sim *sim = rill__sim_new(&config);
+    rill__run_on(rill__sim_driver(sim), fn, arg, &outcome);
+    rill__sim_free(sim);
+    if (outcome.result < 0)
+        fprintf(stderr, "error: %s\n", outcome.error.message);
+    return outcome.result < 0 ? 1 : outcome.result;
+}
+
 /* TEST whose body runs as a task. */
 #define TASK_TEST(name)                                                                            \
     static void body_##name(void);                                                                 \
     TEST(name)                                                                                     \
     {                                                                                              \
-        CHECK_INT(rill_run(in_task_run, &(struct in_task){ body_##name }), 0);                     \
+        CHECK_INT(run_on_driver(in_task_run, &(struct in_task){ body_##name }), 0);                \
     }                                                                                              \
     static void body_##name(void)
 
