@@ -22,6 +22,7 @@ static bool grow(rill__buf *buf, size_t more)
     }
     buf->ptr = ptr;
     buf->cap = cap;
+    buf->ptr[buf->len] = '\0'; /* what is reserved may never be committed */
     return true;
 }
 

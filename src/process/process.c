@@ -119,7 +119,7 @@ static void end(rill_process *process)
     close_pidfd(process);
     process->ended = true;
     /* Those it leaves in its group are still to be stopped, and its pipes may be in their hands. */
-    if (!process->collectors && !(process->stopping && process->own_group))
+    if (!process->collects && !(process->stopping && process->own_group))
         rill__timer_cancel(&process->timer);
     tell_waiters(process, 0);
     if (process->freed)
@@ -327,7 +327,7 @@ static void watch(rill_process *process)
         look(process);
 }
 
-rill_process *rill__process_start(const rill_process_opts *opts)
+rill_process *rill__process_start(const rill_process_opts *opts, bool collects)
 {
     if (rill__checkpoint("start") < 0)
         return NULL;
@@ -344,6 +344,7 @@ rill_process *rill__process_start(const rill_process_opts *opts)
         destroy(process);
         return NULL;
     }
+    process->collects = collects;
     rill__list_append(&processes->all, &process->link);
     rill__born(&process->birth, "process", process->name, opts->file, opts->line);
     watch(process);
@@ -355,7 +356,7 @@ rill_process *rill_process_start_with(const rill_process_opts *given)
     rill_process_opts opts;
     rill__opts_read(opts, given);
     if (!opts.input.ptr && !opts.limit && !opts.check)
-        return rill__process_start(&opts);
+        return rill__process_start(&opts, false);
     rill__fail(RILL_EINVAL, "start: input, limit and check are rill_process_run's");
     return NULL;
 }
@@ -392,23 +393,6 @@ void rill_process_free(rill_process *process)
 
 /* ---- waiting ---- */
 
-int rill__process_await(rill_process *process)
-{
-    RILL__TRY(rill__checkpoint("wait for a process"));
-    if (process->ended)
-        return 0;
-    if (process->outlived)
-        return rill__fail(RILL_ECLOSED, "wait for %s: its loop has ended", process->name);
-    process->users++;
-    rill__waits_for(RILL__SUBJECT_TEXT, process->name);
-    int rc = rill__waitq_wait(&process->waiters, "the process");
-    if (rc == RILL_ECLOSED)
-        rill__fail(rc, "wait for %s: it was freed", process->name);
-    if (--process->users == 0 && process->buried)
-        destroy(process);
-    return rc;
-}
-
 int rill__process_timed_out(const rill_process *process)
 {
     return rill__fail(RILL_ETIMEDOUT, "%s: no end within %g s", process->name, process->timeout);
@@ -439,10 +423,35 @@ int rill__process_outcome(const rill_process *process)
     return rill__error_status(process->status);
 }
 
+/* Waits, and asks how it ended while it is sure to be there. */
+static int await_and_ask(rill_process *process, int (*ask)(const rill_process *process))
+{
+    RILL__TRY(rill__checkpoint("wait for a process"));
+    if (!process->ended && process->outlived)
+        return rill__fail(RILL_ECLOSED, "wait for %s: its loop has ended", process->name);
+    process->users++;
+    int rc = 0;
+    if (!process->ended) {
+        rill__waits_for(RILL__SUBJECT_TEXT, process->name);
+        rc = rill__waitq_wait(&process->waiters, "the process");
+    }
+    if (rc == RILL_ECLOSED)
+        rill__fail(rc, "wait for %s: it was freed", process->name);
+    if (rc == 0 && ask)
+        rc = ask(process);
+    if (--process->users == 0 && process->buried)
+        destroy(process);
+    return rc;
+}
+
+int rill__process_await(rill_process *process)
+{
+    return await_and_ask(process, NULL);
+}
+
 int rill_process_wait(rill_process *process)
 {
-    RILL__TRY(rill__process_await(process));
-    return rill__process_outcome(process);
+    return await_and_ask(process, rill__process_outcome);
 }
 
 int rill_process_stop(rill_process *process, double grace)

@@ -44,7 +44,7 @@ struct rill_process {
     rill__birth birth;
     rill_stream *streams[3];
     rill__buf collected[2]; /* output and errors */
-    rill_group *collectors; /* the tasks of a rill_process_run */
+    rill_group *collectors; /* the tasks of a rill_process_run, while they work */
     double timeout, grace;
     pid_t pid;
     int pidfd;      /* -1 once it has ended */
@@ -54,6 +54,7 @@ struct rill_process {
     bool ended;     /* it runs no more */
     bool unknown;   /* how it ended somebody else has heard */
     bool core_dumped;
+    bool collects;  /* it is a rill_process_run's, whose time is not up when the process ends */
     bool own_group; /* its number is a group's too, and stays taken until it is freed */
     bool timed_out; /* its time was up before it ended */
     bool stopping;  /* SIGTERM was sent, and SIGKILL comes next */
@@ -63,8 +64,9 @@ struct rill_process {
     char name[64];
 };
 
-/* Starts it, with options that are complete. NULL with the error. */
-RILL_AWAITS rill_process *rill__process_start(const rill_process_opts *opts);
+/* Starts it, with options that are complete; `collects` for rill_process_run. NULL with the error.
+ */
+RILL_AWAITS rill_process *rill__process_start(const rill_process_opts *opts, bool collects);
 /* Waits for the end, whatever it is. 0, RILL_ECLOSED or RILL_ECANCELED. */
 RILL_AWAITS int rill__process_await(rill_process *process);
 /* Makes the error of how it ended. */

@@ -135,7 +135,7 @@ rill_process *rill_process_run_with(const rill_process_opts *given)
         return NULL;
     }
     resolve(&opts);
-    rill_process *process = rill__process_start(&opts);
+    rill_process *process = rill__process_start(&opts, true);
     if (!process)
         return NULL;
     int rc = work_to_the_end(process, &opts);

@@ -11,6 +11,17 @@
 #include <math.h>
 #include <rill/log.h>
 
+TEST(buf_ends_with_nul_though_what_was_reserved_is_not_committed)
+{
+    rill__buf buf = rill__buf_make(1000);
+    for (int i = 0; i < 2; i++) { /* the second time, with what malloc finds of the first */
+        char *room = rill__buf_reserve(&buf, 100);
+        CHECK_STR(buf.ptr, "");
+        memset(room, 'x', 100);
+        rill__buf_free(&buf);
+    }
+}
+
 TEST(buf_grows_to_its_maximum_and_no_further)
 {
     rill__buf buf = rill__buf_make(10);
