@@ -24,11 +24,11 @@
 #define COPIED ((size_t)64 << 10)
 #define PATIENCE_NS (RILL__SECOND / 2)
 
-enum { IDLE, WANTED, TAKING };
+/* Else the number of the thread that is asked. */
+enum { IDLE = 0, TAKING = -1 };
 
 static struct {
     _Atomic int state;
-    int thread_id;
     int memory; /* of this process */
     bool handles;
     rill__registers registers;
@@ -40,11 +40,10 @@ static struct {
 
 static void on_look(int number, siginfo_t *info, void *context)
 {
-    int error = errno, wanted = WANTED;
+    int error = errno, wanted = gettid();
     (void)number;
     (void)info;
-    if (capture.thread_id == gettid() &&
-        atomic_compare_exchange_strong(&capture.state, &wanted, TAKING)) {
+    if (atomic_compare_exchange_strong(&capture.state, &wanted, TAKING)) {
         rill__registers_of_context(&capture.registers, context);
         capture.from = rill__registers_sp(&capture.registers);
         /* lint: allow pread: this file of the kernel's never has to wait */
@@ -85,12 +84,12 @@ void rill__capture_off(void)
 }
 
 /* Waits for the handler. Once it has begun it will end. */
-static bool await_handler(void)
+static bool await_handler(int thread_id)
 {
     uint64_t at = rill__clock_ns(CLOCK_MONOTONIC) + PATIENCE_NS;
     struct timespec until = { (time_t)(at / RILL__SECOND), (long)(at % RILL__SECOND) };
-    int wanted = WANTED;
     while (sem_clockwait(&capture.done, CLOCK_MONOTONIC, &until) < 0) {
+        int wanted = thread_id;
         if (errno == ETIMEDOUT && atomic_compare_exchange_strong(&capture.state, &wanted, IDLE))
             return false;
         if (errno == ETIMEDOUT) {
@@ -98,7 +97,7 @@ static bool await_handler(void)
             break;
         }
     }
-    return true;
+    return atomic_load(&capture.state) == IDLE;
 }
 
 static bool ask(int thread_id)
@@ -107,10 +106,9 @@ static bool ask(int thread_id)
     sigaction(SIGURG, NULL, &now);
     if (!capture.handles || !(now.sa_flags & SA_SIGINFO) || now.sa_sigaction != on_look)
         return false;
-    capture.thread_id = thread_id;
-    atomic_store(&capture.state, WANTED);
+    atomic_store(&capture.state, thread_id);
     if (rill__loop_signal(thread_id, SIGURG))
-        return await_handler();
+        return await_handler(thread_id);
     atomic_store(&capture.state, IDLE);
     return false;
 }

@@ -9,6 +9,7 @@
 #include "inspect/observer.h"
 
 #include "base/clock.h"
+#include "runtime/context.h"
 #include "runtime/runtime.h"
 
 #include <errno.h>
@@ -29,6 +30,7 @@ static struct {
     int loops; /* that have begun and not ended */
     bool running;
     bool handles; /* SIGUSR1 */
+    bool forked;  /* this is the child of a process that was watched */
     pthread_t thread;
     rill__settings settings;
     sem_t wake;
@@ -101,6 +103,10 @@ void rill__observer_poke(void)
 
 static void start(void)
 {
+#ifdef RILL__TSAN
+    if (observer.forked) /* the sanitizer has no threads in the child of a process with threads */
+        return;
+#endif
     pthread_attr_t attributes;
     sigset_t all, old;
     sem_init(&observer.wake, 0, 0);
@@ -166,6 +172,7 @@ static void forget(void)
     if (observer.running && observer.handles)
         unhandle_signal();
     observer.running = false;
+    observer.forked = true;
     observer.loops = 0;
     atomic_store(&rill__inspector_waits, false);
 }

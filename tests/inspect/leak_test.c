@@ -3,8 +3,9 @@
 #include "seen.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 
-static int lines[8];
+static int *lines; /* shared with children */
 
 static int answer(void *arg)
 {
@@ -93,8 +94,9 @@ static void check_told(const char *said, const char *what, int line)
 /* Knows the lines without having opened anything. */
 static void learn_lines(void)
 {
+    lines = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     leave = false;
-    CHECK_INT(rill_run(open_all, &leave), 0);
+    CHECK_INT(WEXITSTATUS(run_in_child(without).status), 0);
 }
 
 static void check_all_told(const char *said)
@@ -129,12 +131,14 @@ TEST(what_is_left_open_is_told_in_debug_mode)
 
 TEST(what_was_freed_is_not_told)
 {
+    learn_lines();
     leave = false;
     CHECK_STR(run_in_child(in_debug_mode).said, "");
 }
 
 TEST(nothing_is_told_without_debug_mode)
 {
+    learn_lines();
     leave = true;
     CHECK_STR(run_in_child(without).said, "");
 }
@@ -147,6 +151,7 @@ static int off_from_outside(void)
 
 TEST(the_environment_switches_it_off)
 {
+    learn_lines();
     leave = true;
     CHECK_STR(run_in_child(off_from_outside).said, "");
 }
