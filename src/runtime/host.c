@@ -11,6 +11,7 @@
 #include "runtime/runtime_internal.h"
 
 #include <errno.h>
+#include <rill/log.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -100,8 +101,12 @@ int rill_loop_run_once(rill_loop *mailbox, double timeout)
 
 void rill_loop_free(rill_loop *mailbox)
 {
-    if (!mailbox || check(mailbox, "loop_free") < 0)
+    if (!mailbox)
         return;
+    if (check(mailbox, "loop_free") < 0) {
+        rill_log(RILL_LOG_ERROR, "loop", "%s", rill_last_error()->message);
+        return;
+    }
     rill__loop *loop = mailbox->loop;
     loop->turning = true;
     rill__loop_finish(loop);

@@ -72,6 +72,9 @@ void rill__overflow_guard_leave(void)
 
 #define ALT_STACK_SIZE ((size_t)64 << 10)
 
+/* The first loop installs the handlers and the last one takes them away: one at a time, else one
+ * that begins as another ends would take ours for the program's. */
+static pthread_mutex_t guard_lock = PTHREAD_MUTEX_INITIALIZER;
 static int guarded_loops;
 static struct sigaction old_segv, old_bus;
 static __thread void *alt_stack;
@@ -140,22 +143,26 @@ void rill__overflow_guard_enter(void)
         return;
     stack_t stack = { .ss_sp = alt_stack, .ss_size = ALT_STACK_SIZE };
     sigaltstack(&stack, &old_alt_stack);
-    if (__atomic_fetch_add(&guarded_loops, 1, __ATOMIC_SEQ_CST) > 0)
-        return;
-    struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGSEGV, &action, &old_segv);
-    sigaction(SIGBUS, &action, &old_bus);
+    pthread_mutex_lock(&guard_lock);
+    if (guarded_loops++ == 0) {
+        struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+        sigemptyset(&action.sa_mask);
+        sigaction(SIGSEGV, &action, &old_segv);
+        sigaction(SIGBUS, &action, &old_bus);
+    }
+    pthread_mutex_unlock(&guard_lock);
 }
 
 void rill__overflow_guard_leave(void)
 {
     if (!alt_stack)
         return;
-    if (__atomic_sub_fetch(&guarded_loops, 1, __ATOMIC_SEQ_CST) == 0) {
+    pthread_mutex_lock(&guard_lock);
+    if (--guarded_loops == 0) {
         sigaction(SIGSEGV, &old_segv, NULL);
         sigaction(SIGBUS, &old_bus, NULL);
     }
+    pthread_mutex_unlock(&guard_lock);
     sigaltstack(&old_alt_stack, NULL);
     rill__free(alt_stack);
     alt_stack = NULL;

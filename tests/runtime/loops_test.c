@@ -334,6 +334,37 @@ TEST(loops_come_and_go)
         CHECK_INT(rill_run(spawn_loops, NULL), 0);
 }
 
+static int end_at_once(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static void *begin_and_end(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 1000; i++)
+        CHECK_INT(rill_run(end_at_once, NULL), 0);
+    return NULL;
+}
+
+TEST(loops_that_begin_and_end_at_once_leave_no_handler)
+{
+    struct sigaction before, after;
+    sigaction(SIGSEGV, NULL, &before);
+    pthread_t threads[3];
+    for (int i = 0; i < 3; i++)
+        pthread_create(&threads[i], NULL, begin_and_end, NULL);
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    sigaction(SIGSEGV, NULL, &after);
+    CHECK(after.sa_handler == before.sa_handler);
+    for (int number = SIGINT; number <= SIGTERM; number += SIGTERM - SIGINT) {
+        sigaction(number, NULL, &after);
+        CHECK(after.sa_handler == SIG_DFL);
+    }
+}
+
 /* ---- hosted loops ---- */
 
 static bool readable(const rill_loop *loop, int ms)
