@@ -54,7 +54,7 @@ int main(int argc, char **argv)
     g_main_loop_run(host.main);
     printf("%d ticks meanwhile\n", host.ticks);
     g_main_loop_unref(host.main);
-    if (task && rill_remote_join(task) == 0)
+    if (task && rill_remote_result(task) == 0)
         return 0;
     return fprintf(stderr, "error: %s\n", rill_last_error()->message), 1;
 }

@@ -50,7 +50,7 @@ int main(int argc, char **argv)
     uv_run(uv_default_loop(), UV_RUN_DEFAULT);
     printf("%d ticks meanwhile\n", ticks);
     uv_poll_stop(&watcher);
-    if (task && rill_remote_join(task) == 0)
+    if (task && rill_remote_result(task) == 0)
         return 0;
     return fprintf(stderr, "error: %s\n", rill_last_error()->message), 1;
 }

@@ -64,8 +64,7 @@ RILL_API rill_remote *rill_spawn_on_with(rill_loop *loop, rill_task_fn *fn,
 
 /* Waits for its end and returns what its function returned; its error becomes the caller's. A task
  * waits as ever; a thread without a loop is blocked. Several may join, and again.
- * Errors  RILL_ENOTASK  in a thread that has a loop, outside tasks, when it has not ended: the loop
- *         would stand still.
+ * Errors  RILL_ENOTASK  in a thread that has a loop, outside tasks: it would stand still.
  * Cancel  the remote task goes on, and can be joined again. */
 RILL_AWAITS RILL_API int rill_remote_join(rill_remote *remote);
 
@@ -81,6 +80,8 @@ typedef struct rill_remote_cancel_opts {
     rill_remote_cancel_with(RILL_OPTS(rill_remote_cancel_opts, .remote = __VA_ARGS__))
 RILL_API void rill_remote_cancel_with(const rill_remote_cancel_opts *opts);
 
+/* The same without waiting, from anywhere: RILL_EAGAIN when it has not ended. */
+RILL_API int rill_remote_result(rill_remote *remote);
 /* Whether it has ended. Any thread. */
 RILL_API bool rill_remote_done(rill_remote *remote);
 /* Lets go of it; a task that still runs goes on. A failure that nobody joined is logged. NULL is

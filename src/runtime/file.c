@@ -11,6 +11,7 @@
 #include "base/fail.h"
 #include "base/opts.h"
 #include "runtime/runtime.h"
+#include "runtime/runtime.h"
 
 #include <fcntl.h>
 #include <rill/task.h>
@@ -115,11 +116,12 @@ static int close_now(void *arg)
 
 int rill_file_close(rill_file *file)
 {
+    RILL__TRY(rill__need_task("close"));
     if (file->users > 0)
         return rill__fail(RILL_EBUSY, "close %s: another task uses it", file->path);
     int rc = rill_to_thread(close_now, file);
     rill__died(&file->birth);
-    if (file->fd >= 0) /* no thread could be waited for */
+    if (file->fd >= 0) /* no thread has done it */
         rc = close_now(file);
     rill__free(file);
     return rc;

@@ -124,9 +124,21 @@ static void wait_as_thread(rill__promise *promise)
     pthread_mutex_unlock(&promise->lock);
 }
 
+int rill__promise_result(rill__promise *promise)
+{
+    pthread_mutex_lock(&promise->lock);
+    promise->joined = true;
+    pthread_mutex_unlock(&promise->lock);
+    if (promise->result < 0 && promise->error.code)
+        *rill__error_slot() = promise->error;
+    else if (promise->result < 0)
+        rill__fail(promise->result, "'%s': %s", promise->name, rill_code_text(promise->result));
+    return promise->result;
+}
+
 int rill__promise_join_fast(rill__promise *promise, const char *what, rill__cancelled_fn *on_cancel)
 {
-    if (rill__this_loop && !rill__promise_is_kept(promise)) {
+    if (rill__this_loop) {
         RILL__TRY(rill__need_task(what));
         struct waiter waiter = {
             .mail = { .run = mail_came },
@@ -139,14 +151,7 @@ int rill__promise_join_fast(rill__promise *promise, const char *what, rill__canc
     } else {
         wait_as_thread(promise);
     }
-    pthread_mutex_lock(&promise->lock);
-    promise->joined = true;
-    pthread_mutex_unlock(&promise->lock);
-    if (promise->result < 0 && promise->error.code)
-        *rill__error_slot() = promise->error;
-    else if (promise->result < 0)
-        rill__fail(promise->result, "'%s': %s", promise->name, rill_code_text(promise->result));
-    return promise->result;
+    return rill__promise_result(promise);
 }
 
 int rill__promise_join(rill__promise *promise, const char *what)

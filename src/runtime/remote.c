@@ -144,6 +144,13 @@ int rill_remote_join(rill_remote *remote)
     return rill__promise_join(&remote->promise, "remote_join");
 }
 
+int rill_remote_result(rill_remote *remote)
+{
+    if (!rill__promise_is_kept(&remote->promise))
+        return rill__fail(RILL_EAGAIN, "remote_result: '%s' has not ended", remote->promise.name);
+    return rill__promise_result(&remote->promise);
+}
+
 bool rill_remote_done(rill_remote *remote)
 {
     return rill__promise_is_kept(&remote->promise);

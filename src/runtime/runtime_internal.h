@@ -345,6 +345,8 @@ void rill__promise_unref(rill__promise *promise);
 /* Keeps it, with a copy of the error (may be NULL), and tells all who wait. */
 void rill__promise_keep(rill__promise *promise, int result, const rill_error *error);
 bool rill__promise_is_kept(rill__promise *promise);
+/* Of one that is kept: the result; its error becomes the caller's. */
+int rill__promise_result(rill__promise *promise);
 /* Waits, as a task or as a thread without a loop, and returns the result; its error becomes the
  * caller's. `what` is for messages. */
 RILL_AWAITS int rill__promise_join(rill__promise *promise, const char *what);

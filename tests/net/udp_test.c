@@ -1,8 +1,11 @@
 /* UDP: datagrams whole, cut and empty; peers that are not there; cancellation; a peer of another
  * make. */
 #include "../runtime/in_task.h"
+#include "awaiting.h"
+#include "base/alloc.h"
 
 #include <errno.h>
+#include <rill/loop.h>
 #include <rill/udp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -235,12 +238,56 @@ TASK_TEST(wrong_use_is_refused)
     rill_udp_free(NULL);
 }
 
-TEST(udp_needs_a_task)
+TASK_TEST(opening_without_memory_leaves_nothing)
 {
-    rill_address address;
-    CHECK(!rill_udp_open());
-    CHECK_INT(rill_errcode(), RILL_ENOTASK);
-    CHECK_INT(rill_address_find(&address, "localhost", 1), RILL_ENOTASK);
+    rill__alloc_fail_at = rill__alloc_count + 1;
+    CHECK(!rill_udp_open(.host = "127.0.0.1"));
+    rill__alloc_fail_at = 0;
+    CHECK_INT(rill_errcode(), RILL_ENOMEM);
+}
+
+static rill_udp *outside;
+static char outside_byte;
+static rill_address outside_address;
+static rill_datagram outside_datagram;
+
+#define CALL(name, expression)                                                                     \
+    static int call_##name(void)                                                                   \
+    {                                                                                              \
+        return (int)(expression);                                                                  \
+    }
+
+CALL(find, rill_address_find(&outside_address, "localhost", 1))
+CALL(open, rill_udp_open() ? 0 : rill_errcode())
+CALL(recv, rill_udp_recv(outside, &outside_byte, 1))
+CALL(recv_from, rill_udp_recv_from(outside, &outside_byte, 1, &outside_datagram))
+CALL(send, rill_udp_send(outside, "", 0))
+CALL(send_to, rill_udp_send_to(outside, &outside_address, "", 0))
+
+static const struct awaiting rows[] = {
+    { "rill_address_find", call_find, false }, { "rill_udp_open_with", call_open, false },
+    { "rill_udp_recv", call_recv, false },     { "rill_udp_recv_from", call_recv_from, false },
+    { "rill_udp_send", call_send, false },     { "rill_udp_send_to", call_send_to, false },
+};
+enum { ROWS = sizeof rows / sizeof *rows };
+
+static void call_outside(void *arg)
+{
+    check_awaiting_refused(rows, ROWS, true);
+    *(bool *)arg = true;
+}
+
+TASK_TEST(udp_needs_a_task)
+{
+    bool called = false;
+    rill_auto(rill_udp) peer = open_local();
+    outside = connect_to(peer);
+    outside_address = address_of(peer);
+    check_awaiting_listed("udp", rows, ROWS);
+    CHECK_INT(rill_call_soon_threadsafe(rill_loop_current(), call_outside, &called), 0);
+    CHECK_INT(rill_sleep(0.001), 0);
+    CHECK(called);
+    rill_udp_free(outside);
 }
 
 TASK_TEST(ports_are_shared_on_demand)

@@ -1,4 +1,7 @@
 /* Files off the loop: whole ones, open ones, folders, names; errors, limits and cancellation. */
+#include "awaiting.h"
+#include "base/alloc.h"
+#include "base/fail.h"
 #include "in_task.h"
 
 #include <errno.h>
@@ -292,13 +295,121 @@ FILE_TEST(a_cancelled_write_of_a_whole_file_leaves_the_old_one)
     free(bytes);
 }
 
+/* ---- without memory ---- */
+
+static int use_files(void)
+{
+    char bytes[4];
+    RILL__TRY(rill_file_write_all(in_folder("a"), "text", 4));
+    rill_auto(rill_contents) contents = rill_file_read_all(in_folder("a"));
+    if (!contents)
+        return rill_errcode();
+    rill_auto(rill_contents) status = rill_file_read_all("/proc/self/smaps", .abandon = true);
+    if (!status)
+        return rill_errcode();
+    rill_auto(rill_file) file = rill_file_open(in_folder("a"), "r");
+    if (!file)
+        return rill_errcode();
+    RILL__TRY((int)rill_file_read(file, bytes, 4));
+    rill_auto(rill_dir) dir = rill_dir_read("/proc/self/task");
+    if (!dir)
+        return rill_errcode();
+    return rill_file_unlink(in_folder("missing")) == RILL_ENOTFOUND ? 0 : rill_errcode();
+}
+
+FILE_TEST(every_allocation_may_fail)
+{
+    CHECK_INT(use_files(), 0); /* the pool's thread is there */
+    int failed = 0, rc = RILL_ENOMEM;
+    for (unsigned long n = 1; rc == RILL_ENOMEM && n < 100; n++) {
+        unsigned long before = rill__alloc_count;
+        rill__alloc_fail_at = before + n;
+        rc = use_files();
+        rill__alloc_fail_at = 0;
+        failed += rc == RILL_ENOMEM;
+        /* An error that finds no memory of its own is told all the same. */
+        if (rc == 0 && rill__alloc_count - before >= n)
+            rc = RILL_ENOMEM;
+    }
+    CHECK_INT(rc, 0);
+    CHECK(failed >= 5);
+    CHECK_INT(names_in_folder(), 1);
+}
+
+/* ---- outside tasks ---- */
+
+static rill_file *outside;
+static rill_file_info outside_info;
+static char outside_byte;
+
+static int code_of(const void *made)
+{
+    return made ? 0 : rill_errcode();
+}
+
+#define CALL(name, expression)                                                                     \
+    static int call_##name(void)                                                                   \
+    {                                                                                              \
+        return (int)(expression);                                                                  \
+    }
+
+CALL(read_all, code_of(rill_file_read_all("/dev/null")))
+CALL(write_all, rill_file_write_all("/dev/null/x", "", 0))
+CALL(open, code_of(rill_file_open("/dev/null", "r")))
+CALL(read, rill_file_read(outside, &outside_byte, 1))
+CALL(write, rill_file_write(outside, "", 1))
+CALL(pread, rill_file_pread(outside, &outside_byte, 1, 0))
+CALL(pwrite, rill_file_pwrite(outside, "", 1, 0))
+CALL(truncate, rill_file_truncate(outside, 0))
+CALL(sync, rill_file_sync(outside))
+CALL(datasync, rill_file_datasync(outside))
+CALL(close, rill_file_close(outside))
+CALL(fstat, rill_file_fstat(outside, &outside_info))
+CALL(stat, rill_file_stat("/", &outside_info))
+CALL(lstat, rill_file_lstat("/", &outside_info))
+CALL(dir_read, code_of(rill_dir_read("/")))
+CALL(rename, rill_file_rename("/dev/null/x", "/dev/null/y"))
+CALL(unlink, rill_file_unlink("/dev/null/x"))
+CALL(mkdir, rill_file_mkdir("/dev/null/x"))
+CALL(rmdir, rill_file_rmdir("/dev/null/x"))
+
+static const struct awaiting rows[] = {
+    { "rill_file_read_all_with", call_read_all, false },
+    { "rill_file_write_all_with", call_write_all, false },
+    { "rill_file_open_with", call_open, false },
+    { "rill_file_read", call_read, false },
+    { "rill_file_write", call_write, false },
+    { "rill_file_pread", call_pread, false },
+    { "rill_file_pwrite", call_pwrite, false },
+    { "rill_file_truncate", call_truncate, false },
+    { "rill_file_sync", call_sync, false },
+    { "rill_file_datasync", call_datasync, false },
+    { "rill_file_close", call_close, false },
+    { "rill_file_fstat", call_fstat, false },
+    { "rill_file_stat", call_stat, false },
+    { "rill_file_lstat", call_lstat, false },
+    { "rill_dir_read_with", call_dir_read, false },
+    { "rill_file_rename", call_rename, false },
+    { "rill_file_unlink", call_unlink, false },
+    { "rill_file_mkdir_with", call_mkdir, false },
+    { "rill_file_rmdir", call_rmdir, false },
+};
+enum { ROWS = sizeof rows / sizeof *rows };
+
+static int open_null(void *arg)
+{
+    (void)arg;
+    outside = rill_file_open("/dev/null", "r+");
+    return outside ? 0 : rill_errcode();
+}
+
 TEST(files_need_a_task)
 {
-    CHECK(!rill_file_open("/dev/null", "r"));
-    CHECK_INT(rill_errcode(), RILL_ENOTASK);
-    CHECK(!rill_file_read_all("/dev/null"));
-    CHECK_INT(rill_errcode(), RILL_ENOTASK);
-    CHECK_INT(rill_file_unlink("/dev/null/x"), RILL_ENOTASK);
+    CHECK_INT(rill_run(open_null, NULL), 0);
+    REQUIRE(outside);
+    check_awaiting_listed("file", rows, ROWS);
+    check_awaiting_refused(rows, ROWS, false);
+    rill_file_free(outside);
 }
 
 /* ---- open files ---- */

@@ -486,11 +486,12 @@ TEST(misuse_of_a_hosted_loop_is_refused)
     CHECK_INT(rill_run(sleep_for, &a_moment), 1);
     rill_remote *task = rill_spawn_on(loop, turn_inside, loop);
     CHECK_INT(rill_remote_join(task), RILL_ENOTASK);
+    CHECK_INT(rill_remote_result(task), RILL_EAGAIN);
     CHECK_INT(rill_loop_join(loop), RILL_EINVAL);
     while (rill_loop_run_once(loop, RILL_FOREVER) > 0)
         continue;
     CHECK(rill_remote_done(task));
-    CHECK_INT(rill_remote_join(task), 0); /* it need not wait */
+    CHECK_INT(rill_remote_result(task), 0);
     rill_remote_free(task);
     rill_loop_free(loop);
     CHECK_INT(rill_loop_run_once(NULL, 0), RILL_EINVAL);

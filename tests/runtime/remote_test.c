@@ -1,4 +1,6 @@
 /* Tasks on other loops: results, errors, cancellation from another thread. */
+#include "base/alloc.h"
+#include "base/fail.h"
 #include "in_task.h"
 
 #include <pthread.h>
@@ -232,6 +234,53 @@ TASK_TEST(cancelling_run_on_reaches_the_task_and_awaits_it)
     CHECK_INT(rill_within(0, run_there, NULL), RILL_ETIMEDOUT);
     CHECK(!atomic_load(&begun)); /* cancelled before: nothing was begun */
     stop_other();
+}
+
+/* ---- without memory ---- */
+
+static void discard_nothing(void *arg)
+{
+    (void)arg;
+}
+
+static void call_nothing(void *arg)
+{
+    (void)arg;
+}
+
+static int use_loops(void *arg)
+{
+    (void)arg;
+    RILL__TRY(rill_to_thread(quick, NULL, .abandon = true, .discard = discard_nothing));
+    rill_loop *loop = rill_loop_start(NULL, NULL);
+    if (!loop)
+        return rill_errcode();
+    rill_remote *task = rill_spawn_on(loop, quick, NULL);
+    int rc = task ? rill_remote_join(task) : rill_errcode();
+    rill_remote_free(task);
+    if (rc >= 0)
+        rc = rill_call_soon_threadsafe(loop, call_nothing, NULL);
+    rill_loop_stop(loop);
+    int ended = rill_loop_join(loop);
+    rill_loop_unref(loop);
+    return rc < 0 ? rc : ended;
+}
+
+TASK_TEST(every_allocation_may_fail)
+{
+    CHECK_INT(use_loops(NULL), 0);
+    int failed = 0;
+    for (unsigned long n = 1; n < 200; n++) {
+        unsigned long before = rill__alloc_count;
+        rill__alloc_fail_at = before + n;
+        int rc = use_loops(NULL);
+        rill__alloc_fail_at = 0;
+        CHECK(rc == 0 || rc == RILL_ENOMEM || rc == RILL_EOS);
+        failed += rc < 0;
+        if (rill__alloc_count - before < n)
+            break;
+    }
+    CHECK(failed >= 5);
 }
 
 /* ---- ends ---- */
