@@ -39,7 +39,10 @@ typedef struct rill_test_link_opts {
     double reset;      /* chance of each write that its connection is reset */
     double stall;      /* chance of each write that it takes stall_time longer */
     double stall_time; /* seconds. Default: 10 */
-    bool down;         /* nothing arrives; what is under way waits until the link is up again */
+    double loss;       /* chance that a datagram does not arrive */
+    double twice;      /* chance that it does so twice */
+    bool down;         /* nothing arrives; what is under way waits until the link is up again, but
+                          datagrams are lost */
 } rill_test_link_opts;
 
 /* What a run tells of itself. */

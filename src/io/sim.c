@@ -96,6 +96,9 @@ static void connect_ends(rill__sim_event *event)
 static void happen(rill__sim_event *event)
 {
     switch (event->kind) {
+    case RILL__SIM_DATAGRAM:
+        rill__sim_datagram_arrives(event);
+        break;
     case RILL__SIM_POKE:
         event->to->poked = false;
         rill__sim_serve(event->to);
@@ -219,7 +222,7 @@ static bool meet_fault(rill__sim_socket *socket, rill__op *op, const rill__sim_f
         return false;
     case RILL__SIM_RESET:
         op->result = -ECONNRESET;
-        if (socket->state == RILL__SIM_OPEN) {
+        if (socket->state == RILL__SIM_OPEN && socket->type == SOCK_STREAM) {
             rill__sim_break(socket);
             socket->error = 0; /* told here */
         }
@@ -238,7 +241,16 @@ static bool meet_fault(rill__sim_socket *socket, rill__op *op, const rill__sim_f
 
 static bool may_be_late(const rill__op *op)
 {
-    return op->kind == RILL__OP_RECV || op->kind == RILL__OP_SEND || op->kind == RILL__OP_ACCEPT;
+    return op->kind != RILL__OP_CONNECT && op->kind != RILL__OP_READABLE &&
+           op->kind != RILL__OP_WRITABLE;
+}
+
+/* A datagram is received and sent, too. */
+static unsigned fault_bit(const rill__op *op)
+{
+    return 1U << (op->kind == RILL__OP_RECVFROM ? RILL__OP_RECV
+                  : op->kind == RILL__OP_SENDTO ? RILL__OP_SEND
+                                                : op->kind);
 }
 
 static bool submit(rill__driver *driver, rill__op *op)
@@ -249,7 +261,7 @@ static bool submit(rill__driver *driver, rill__op *op)
     rill__sim_socket *socket = rill__sim_socket_of(sim, op->handle->fd);
     rill__sim_fault fault = { 0 };
     rill__sim_note(sim, "submit", (uint64_t)socket->fd, (int64_t)op->kind);
-    bool struck = strike(sim, 1U << op->kind, &fault);
+    bool struck = strike(sim, fault_bit(op), &fault);
     if (struck && meet_fault(socket, op, &fault))
         return true;
     if (op->kind == RILL__OP_CONNECT) {
@@ -282,7 +294,8 @@ static int open_socket(rill__driver *driver, rill__handle *handle, int family, i
     rill__sim_fault fault = { 0 };
     if (strike(sim, OPEN_BIT, &fault) && fault.kind == RILL__SIM_ERROR)
         return -fault.error;
-    if ((family != AF_INET && family != AF_INET6 && family != AF_UNIX) || type != SOCK_STREAM)
+    if ((family != AF_INET && family != AF_INET6 && family != AF_UNIX) ||
+        (type != SOCK_STREAM && (type != SOCK_DGRAM || family == AF_UNIX)))
         return -EPROTONOSUPPORT;
     rill__sim_socket *socket = rill__sim_socket_new(sim, family, type);
     int fd = rill__sim_socket_number(socket);

@@ -31,7 +31,9 @@ typedef struct rill__sim_link {
     double reset;       /* the chance, for each write, that its connection is reset */
     double stall;       /* the chance, for each write, that it takes stall_ns longer */
     uint64_t stall_ns;
-    bool down; /* nothing arrives; what is under way waits */
+    double loss;  /* the chance, for each datagram, that it does not arrive */
+    double twice; /* and that it does so twice */
+    bool down;    /* nothing arrives; what is under way waits, but for datagrams, which are lost */
 } rill__sim_link;
 
 typedef struct rill__sim_config {

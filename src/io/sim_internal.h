@@ -5,6 +5,7 @@
  *   sim_world.c   hosts, links, names
  *   sim_socket.c  descriptors, binding, listening, connecting, closing
  *   sim_stream.c  bytes: their way, receiving, sending
+ *   sim_datagram.c  datagrams
  *   sim_event.c   events in the order of their time, chance, and the trace
  */
 #ifndef RILL_SRC_IO_SIM_INTERNAL_H
@@ -59,10 +60,11 @@ struct rill__sim_name {
 typedef struct rill__sim_chunk {
     rill__list link; /* rill__sim_socket.arrived */
     size_t start, end;
-    char bytes[];
+    _Alignas(max_align_t) char bytes[];
 } rill__sim_chunk;
 
 typedef enum rill__sim_event_kind {
+    RILL__SIM_DATAGRAM,  /* one that this socket sent arrives somewhere */
     RILL__SIM_POKE,      /* look at the socket's ops again */
     RILL__SIM_SYN,       /* a connect reaches the host of its target */
     RILL__SIM_CONNECTED, /* its answer is back */
@@ -201,6 +203,8 @@ rill__sim_link rill__sim_link_of(const rill__sim_socket *socket);
 uint64_t rill__sim_arrival(rill__sim_socket *from, size_t bytes);
 int64_t rill__sim_recv(rill__sim_socket *socket, rill__op *op);
 int64_t rill__sim_send(rill__sim_socket *socket, const rill__op *op);
+/* The error that waits, negative; it is told once. */
+int64_t rill__sim_told_error(rill__sim_socket *socket);
 /* How many bytes its peer has room for. */
 size_t rill__sim_room(const rill__sim_socket *socket);
 /* Sends the end, or a reset, to the other side. */
@@ -209,5 +213,11 @@ void rill__sim_end(rill__sim_socket *socket, rill__sim_event_kind kind);
 void rill__sim_break(rill__sim_socket *socket);
 void rill__sim_bytes_arrive(rill__sim_event *event);
 void rill__sim_chunks_free(rill__sim_socket *socket);
+
+/* ---- sim_datagram.c ---- */
+int rill__sim_datagram_connect(rill__sim_socket *socket, const rill__sim_address *peer);
+int64_t rill__sim_sendto(rill__sim_socket *socket, const rill__op *op);
+int64_t rill__sim_recvfrom(rill__sim_socket *socket, const rill__op *op);
+void rill__sim_datagram_arrives(rill__sim_event *event);
 
 #endif

@@ -96,8 +96,9 @@ static bool is_taken(const rill__sim_socket *asking, const rill__sim_address *ad
 {
     rill__list_each(node, &asking->sim->sockets) {
         const rill__sim_socket *socket = rill__container(node, rill__sim_socket, link);
-        if (socket == asking || socket->host != asking->host || socket->state == RILL__SIM_OPEN ||
-            (socket->reuse_port && asking->reuse_port))
+        bool connection = socket->type == SOCK_STREAM && socket->state == RILL__SIM_OPEN;
+        if (socket == asking || socket->host != asking->host || socket->type != asking->type ||
+            connection || (socket->reuse_port && asking->reuse_port))
             continue;
         if (overlap(socket, address))
             return true;
@@ -210,10 +211,13 @@ static rill__sim_host *target_host(rill__sim_socket *socket)
 int rill__sim_connect(rill__sim_socket *socket, const struct sockaddr *address, socklen_t len)
 {
     rill__sim *sim = socket->sim;
+    rill__sim_address peer = { 0 };
+    memcpy(&peer, address, len < sizeof peer ? len : sizeof peer);
+    if (socket->type == SOCK_DGRAM)
+        return rill__sim_datagram_connect(socket, &peer);
     if (socket->state != RILL__SIM_NEW || address->sa_family != socket->family)
         return socket->state == RILL__SIM_OPEN ? -EISCONN : -EINVAL;
-    memset(&socket->peer, 0, sizeof socket->peer);
-    memcpy(&socket->peer, address, len < sizeof socket->peer ? len : sizeof socket->peer);
+    socket->peer = peer;
     if (!socket->host) {
         socket->host = rill__sim_here(sim);
         if (!is_local(socket))
@@ -345,7 +349,10 @@ static int64_t try_readable(const rill__sim_socket *socket)
 
 static int64_t try_writable(const rill__sim_socket *socket)
 {
-    return rill__sim_room(socket) > 0 || socket->broken || socket->error ? 0 : -EAGAIN;
+    return socket->type == SOCK_DGRAM || rill__sim_room(socket) > 0 || socket->broken ||
+                   socket->error
+               ? 0
+               : -EAGAIN;
 }
 
 bool rill__sim_try(rill__sim_socket *socket, rill__op *op)
@@ -370,8 +377,10 @@ bool rill__sim_try(rill__sim_socket *socket, rill__op *op)
         op->result = try_writable(socket);
         break;
     case RILL__OP_RECVFROM:
+        op->result = rill__sim_recvfrom(socket, op);
+        break;
     case RILL__OP_SENDTO:
-        op->result = -EOPNOTSUPP;
+        op->result = rill__sim_sendto(socket, op);
         break;
     }
     if (op->result == -EAGAIN)

@@ -141,7 +141,7 @@ static void take_bytes(rill__sim_socket *socket, char *to, size_t count)
     }
 }
 
-static int64_t told_error(rill__sim_socket *socket)
+int64_t rill__sim_told_error(rill__sim_socket *socket)
 {
     int error = socket->error;
     socket->error = 0;
@@ -154,7 +154,7 @@ int64_t rill__sim_recv(rill__sim_socket *socket, rill__op *op)
         return -ENOTCONN;
     size_t there = first_bytes(socket);
     if (there == 0)
-        return socket->error ? told_error(socket) : socket->ended ? 0 : -EAGAIN;
+        return socket->error ? rill__sim_told_error(socket) : socket->ended ? 0 : -EAGAIN;
     void *ptr = op->recv.ptr;
     size_t len = op->recv.len;
     if (!ptr && !(ptr = op->recv.borrow(op, &len)))
@@ -228,7 +228,7 @@ int64_t rill__sim_send(rill__sim_socket *socket, const rill__op *op)
     if (socket->state != RILL__SIM_OPEN)
         return -ENOTCONN;
     if (socket->error)
-        return told_error(socket);
+        return rill__sim_told_error(socket);
     if (socket->shut || socket->broken)
         return -EPIPE;
     size_t len = length_of(op);
@@ -237,7 +237,7 @@ int64_t rill__sim_send(rill__sim_socket *socket, const rill__op *op)
         return -EAGAIN;
     if (rill__sim_chance(sim, rill__sim_link_of(socket).reset)) {
         rill__sim_break(socket);
-        return told_error(socket);
+        return rill__sim_told_error(socket);
     }
     size_t count = some_of(socket, len < room ? len : room);
     if (count > 0)

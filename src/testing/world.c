@@ -63,6 +63,8 @@ void rill__test_link_read(const rill_test_link_opts *opts, rill__sim_link *ret_l
         .reset = opts->reset,
         .stall = opts->stall,
         .stall_ns = rill__seconds_ns(stall),
+        .loss = opts->loss,
+        .twice = opts->twice,
         .down = opts->down,
     };
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <rill/log.h>
+#include <rill/udp.h>
 
 /* ---- names and hosts ---- */
 
@@ -456,6 +457,81 @@ WORLD_TEST(too_many_faults_and_wrong_ones_are_refused, .seed = 1)
         CHECK_INT(rill_test_fault(RILL_TEST_SHORT, .nth = 1000), 0);
     CHECK_INT(rill_test_fault(RILL_TEST_SHORT, .nth = 1000), RILL_ELIMIT);
     CHECK_INT(rill_test_fault((rill_test_fault_kind)99, .nth = 1), RILL_EINVAL);
+}
+
+/* ---- datagrams ---- */
+
+static rill_udp *open_udp(void)
+{
+    rill_udp *udp = rill_udp_open(.host = "10.0.0.1", .port = 53);
+    CHECK(udp);
+    return udp;
+}
+
+/* Sends numbered datagrams and counts what arrives within a second, in *ret_order those that are
+ * not behind all before. */
+static int send_hundred(rill_udp *from, rill_udp *to, int *ret_order)
+{
+    int last = -1, got = 0;
+    for (int i = 0; i < 100; i++)
+        CHECK_INT(rill_udp_send(from, &i, sizeof i), 0);
+    *ret_order = 0;
+    for (;;) {
+        int number = 0;
+        rill_scope scope;
+        rill_scope_begin(&scope, .timeout = 1);
+        ptrdiff_t n = rill_udp_recv(to, &number, sizeof number);
+        if (rill_scope_end(&scope, (int)n) < 0)
+            return got;
+        *ret_order += number <= last;
+        last = number;
+        got++;
+    }
+}
+
+WORLD_TEST(datagrams_arrive_get_lost_and_overtake, .seed = 1)
+{
+    int disorder;
+    rill_test_host("dns.test", "10.0.0.1");
+    rill_auto(rill_udp) server = open_udp();
+    rill_auto(rill_udp) client = rill_udp_open(.peer = "dns.test", .peer_port = 53);
+    REQUIRE(server && client);
+    CHECK_INT(send_hundred(client, server, &disorder), 100);
+    CHECK_INT(disorder, 0);
+    rill_test_link("dns.test", NULL, .loss = 0.3);
+    int got = send_hundred(client, server, &disorder);
+    CHECK(got > 50 && got < 90 && disorder == 0);
+    rill_test_link("dns.test", NULL, .twice = 0.3, .jitter = 0.1);
+    got = send_hundred(client, server, &disorder);
+    CHECK(got > 110 && got < 150 && disorder > 10);
+    rill_test_link("dns.test", NULL, .down = true);
+    CHECK_INT(send_hundred(client, server, &disorder), 0);
+    rill_test_link("dns.test", NULL, .latency = 0.1);
+    CHECK_INT(send_hundred(client, server, &disorder), 100);
+}
+
+WORLD_TEST(datagrams_are_answered_or_refused, .seed = 1)
+{
+    char text[8] = "";
+    rill_datagram got;
+    rill_test_host("dns.test", "10.0.0.1");
+    rill_auto(rill_udp) server = open_udp();
+    rill_auto(rill_udp) client = rill_udp_open(.peer = "dns.test", .peer_port = 53);
+    REQUIRE(server && client);
+    CHECK_INT(rill_udp_send(client, "ask", 3), 0);
+    CHECK_INT(rill_udp_recv_from(server, text, 2, &got), 2); /* cut */
+    CHECK_INT(got.len, 3);
+    CHECK_INT(rill_udp_send_to(server, &got.from, "", 0), 0);
+    CHECK_INT(rill_udp_recv(client, text, sizeof text), 0);
+    rill_auto(rill_udp) taken = rill_udp_open(.host = "10.0.0.1", .port = 53);
+    CHECK(!taken);
+    CHECK_INT(rill_errcode(), RILL_ELISTEN);
+    rill_auto(rill_listener) tcp = rill_listen("10.0.0.1", 53); /* its ports are others */
+    CHECK(tcp);
+    rill_auto(rill_udp) nobody = rill_udp_open(.peer = "dns.test", .peer_port = 54);
+    CHECK_INT(rill_udp_send(nobody, "ask", 3), 0);
+    CHECK_INT(rill_udp_recv(nobody, text, sizeof text), RILL_EREFUSED);
+    CHECK_INT(rill_udp_send(client, (char[65508]){ 0 }, 65508), RILL_ELIMIT);
 }
 
 /* ---- waiting, cancelled ---- */
