@@ -2,6 +2,7 @@
 """Measures speed and memory, and prints them as ratios beside their limits.
 
 usage: run.py [--pairs N] [NAME...]       the rows of these names, or all
+       run.py tasks                       the rows about tasks, beside other runtimes'
        run.py --list                      their names
        run.py PROGRAM [ARGS...]           any other program of build/bench, on one core
 
@@ -120,6 +121,7 @@ class Figure:
 
     value: float
     detail: str
+    limit: typing.Optional[float] = None  # where that was measured too
 
 
 def in_turn(reference, subject, pairs):
@@ -228,11 +230,77 @@ def measure_watch(_options):
                       f"{WATCHED} endpoints every 20 s, for {WATCH_SECONDS} s")
 
 
+# ---- tasks, and other runtimes' -----------------------------------------------------------------
+
+# What others took on the machine that the limits were set on: for those that are measured here only
+# where their package is installed, and for those that have none.
+PUBLISHED = {
+    "minicoro": {"switch_ns": 14.7},
+    "libdill": {"yield_ns": 34.7, "spawn_join_ns": 55.8},
+    "neco": {"yield_ns": 64.3},
+    "State Threads": {"yield_ns": 45.6, "spawn_join_ns": 199},
+    "Go": {"yield_ns": 73.5, "spawn_join_ns": 378, "channel_ns": 165, "million_sleeps_cpu_s": 4.0},
+}
+
+
+def values_of(command):
+    """What a program prints, one `name value` a line."""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          env={**os.environ, "GOMAXPROCS": "1"}, check=False)
+    if done.returncode != 0:
+        raise Unmeasured(done.stderr.strip() or f"{command[-1]}: status {done.returncode}")
+    return {name: float(value) for name, value in map(str.split, done.stdout.splitlines())}
+
+
+def go_program():
+    source = pathlib.Path(__file__).with_name("go_tasks.go")
+    path = BUILD / "bench/go_tasks"
+    if not path.exists() or path.stat().st_mtime < source.stat().st_mtime:
+        subprocess.run(["go", "build", "-o", path, source], stdin=subprocess.DEVNULL, check=True)
+    return str(path)
+
+
+def peer_value(peer, name):
+    """Measures a peer once; None where that cannot be."""
+    try:
+        if peer == "Go":
+            return values_of(pinned(CLIENT_CORE, [go_program(), name])).get(name)
+        if peer == "State Threads":
+            return values_of(pinned(CLIENT_CORE, [program("bench/st_tasks")])).get(name)
+    except (Unmeasured, OSError, subprocess.CalledProcessError):
+        pass
+    return None
+
+
+def measure_tasks(name, limits, scale=1, most=5):
+    """A row of bench/tasks. Its limit is the least of what `limits` says: of each peer, the part of
+    its figure that ours may be. All are run in turn, and each figure is a median."""
+    command = pinned(CLIENT_CORE, [program("bench/tasks"), name])
+
+    def measure(options):
+        ours, theirs = [], {peer: [] for peer in limits}
+        for _ in range(min(options.pairs, most)):
+            ours.append(values_of(command)[name])
+            for peer, values in theirs.items():
+                values.append(peer_value(peer, name))
+        median = statistics.median(ours) / scale
+        least, details = None, [f"{min(ours) / scale:.4g} to {max(ours) / scale:.4g}"]
+        for peer, values in theirs.items():
+            measured = None not in values
+            value = statistics.median(values) if measured else PUBLISHED[peer][name]
+            details.append(f"{peer} {value:.4g}{'' if measured else ' as published'}")
+            allowed = value * limits[peer] / scale
+            least = allowed if least is None else min(least, allowed)
+        return Figure(median, "; ".join(details), least)
+
+    return measure
+
+
 @dataclasses.dataclass
 class Row:
     name: str
     unit: str
-    limit: float
+    limit: typing.Optional[float]
     what: str
     measure: typing.Callable
 
@@ -245,17 +313,51 @@ ROWS = [
     Row("watch", "%", 5.0, "of a core for `rill watch`", measure_watch),
 ]
 
+TASK_ROWS = [
+    Row("switch", "ns", None, "a bare switch, one way",
+        measure_tasks("switch_ns", {"minicoro": 1})),
+    Row("yield", "ns", None, "a yield through the scheduler",
+        measure_tasks("yield_ns", {"libdill": 0.6, "Go": 1, "State Threads": 1, "neco": 1})),
+    Row("spawn", "ns", None, "spawn and join of an empty task",
+        measure_tasks("spawn_join_ns", {"libdill": 1, "Go": 1 / 6})),
+    Row("mutex", "ns", 5, "a mutex, locked and unlocked", measure_tasks("mutex_ns", {})),
+    Row("semaphore", "ns", 5, "a semaphore, acquired and released",
+        measure_tasks("semaphore_ns", {})),
+    Row("event", "ns", 5, "a wait for an event that is set", measure_tasks("event_ns", {})),
+    Row("channel", "ns", None, "a value from task to task by a channel",
+        measure_tasks("channel_ns", {"Go": 1 / 3})),
+    Row("timer", "ns", 20, "a timer set and cancelled, 100,000 pending",
+        measure_tasks("timer_ns", {})),
+    Row("asleep", "KiB", 4.2, "memory of a sleeping task, of a million",
+        measure_tasks("sleeping_bytes", {}, scale=1024, most=1)),
+    Row("sleeps", "s", None, "CPU of a million tasks that sleep 0 to 1 s",
+        measure_tasks("million_sleeps_cpu_s", {"Go": 0.8}, most=3)),
+]
+
+
+def limit_text(limit):
+    return "-" if limit is None else f"{limit:.4g}"
+
 
 def show(row, options):
     try:
         figure = row.measure(options)
     except Unmeasured as why:
-        print(f"{row.name:<9} {'-':>10}  {row.limit:>6g} {row.unit:<4} {row.what}: {why}")
+        print(f"{row.name:<9} {'-':>10}  {limit_text(row.limit):>6} {row.unit:<4} {row.what}: {why}")
         return
-    verdict = "ok" if figure.value <= row.limit else "OVER"
-    print(f"{row.name:<9} {figure.value:>6.2f} {row.unit:<3}  {row.limit:>6g} {row.unit:<4} "
+    limit = row.limit if figure.limit is None else figure.limit
+    verdict = "ok" if figure.value <= limit else "OVER"
+    print(f"{row.name:<9} {figure.value:>6.2f} {row.unit:<3}  {limit_text(limit):>6} {row.unit:<4} "
           f"{verdict:<5} {row.what} ({figure.detail})")
     sys.stdout.flush()
+
+
+def rows_of(names, rows):
+    """The rows of these names, "tasks" being all of TASK_ROWS; all when there are no names."""
+    chosen = []
+    for name in names or rows:
+        chosen += TASK_ROWS if name == "tasks" else [rows[name]]
+    return chosen
 
 
 def main():
@@ -264,11 +366,12 @@ def main():
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("names", nargs="*")
     options, rest = parser.parse_known_args()
-    rows = {row.name: row for row in ROWS}
+    rows = {row.name: row for row in ROWS + TASK_ROWS}
     if options.list:
-        print("\n".join(f"{row.name:<9} {row.what}" for row in ROWS))
+        print("\n".join(f"{row.name:<9} {row.what}" for row in rows.values()))
+        print(f"{'tasks':<9} all from {TASK_ROWS[0].name} on")
         return
-    unknown = [name for name in options.names if name not in rows]
+    unknown = [name for name in options.names if name not in rows and name != "tasks"]
     if unknown and unknown[0] == options.names[0] and (BUILD / "bench" / unknown[0]).exists():
         command = [program("bench/" + unknown[0]), *options.names[1:], *rest]
         sys.exit(subprocess.call(pinned(CLIENT_CORE, command)))
@@ -277,8 +380,8 @@ def main():
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     print(f"{'row':<9} {'measured':>10}  {'at most':>11}")
-    for name in options.names or rows:
-        show(rows[name], options)
+    for row in rows_of(options.names, rows):
+        show(row, options)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@
  *
  * Each but the last two is the median of several rounds, in CPU time of the thread, all but the
  * first of which must not allocate: every malloc of the thread is counted, and there is no figure
- * when there was one.
+ * when there was one. Without a NAME, `allocations` is their sum.
  *
  * It is linked as a user's program is. Only the bare switch and the wheel of timers, which nobody
  * outside can call, are built into it.
@@ -43,6 +43,7 @@
 /* ---- every allocation is counted ---- */
 
 static __thread unsigned long allocations;
+static unsigned long once_warm; /* allocations in rounds that should have had none */
 
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
@@ -257,6 +258,7 @@ static int measure_rounds(void *arg)
     if (allocations != before) {
         fprintf(stderr, "tasks: %s: %lu allocations in %d rounds\n", rounds->name,
                 allocations - before, ROUNDS);
+        once_warm += allocations - before;
         return 1;
     }
     qsort(took, ROUNDS, sizeof took[0], ascending);
@@ -408,6 +410,8 @@ int main(int argc, char **argv)
             status |= others[i].measure(others[i].name);
             known++;
         }
+    if (argc == 1)
+        printf("allocations %lu\n", once_warm);
     if (argc > 1 && known < argc - 1) {
         fprintf(stderr, "usage: tasks [NAME...], the names being those of the lines without any\n");
         return 2;
