@@ -343,7 +343,8 @@ def show(row, options):
     try:
         figure = row.measure(options)
     except Unmeasured as why:
-        print(f"{row.name:<9} {'-':>10}  {limit_text(row.limit):>6} {row.unit:<4} {row.what}: {why}")
+        print(f"{row.name:<9} {'-':>10}  {limit_text(row.limit):>6} {row.unit:<4} {row.what}: "
+              f"{why}")
         return
     limit = row.limit if figure.limit is None else figure.limit
     verdict = "ok" if figure.value <= limit else "OVER"

@@ -388,9 +388,11 @@ rill__sweep *rill__loop_sweep(void)
 
 int rill__checkpoint(const char *what)
 {
-    RILL__TRY(rill__need_task(what));
-    pass_point(rill__current());
-    return rill__scope_is_cancelled(rill__current()->scope) ? refuse(what) : 0;
+    rill__task *task = rill__current();
+    if (!task)
+        return rill__need_task(what);
+    pass_point(task);
+    return rill__scope_is_cancelled(task->scope) ? refuse(what) : 0;
 }
 
 void rill__waits_for(rill__subject kind, const void *subject)
