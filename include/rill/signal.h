@@ -14,7 +14,7 @@
 #ifndef RILL_SIGNAL_H
 #define RILL_SIGNAL_H
 
-#include <rill/error.h>
+#include <rill/select.h>
 
 #include <signal.h>
 
@@ -37,6 +37,10 @@ RILL_API rill_signals *rill_signals_new_with(const int *numbers);
  * Errors  RILL_ECLOSED when the watcher is freed meanwhile.
  * Cancel  no signal is lost. */
 RILL_AWAITS RILL_API int rill_signals_next(rill_signals *signals, unsigned *ret_count);
+
+/* For rill_select: the next signal has come; the result is what rill_signals_next would return, and
+ * *ret_count (may be NULL) as there. */
+RILL_API rill_case rill_case_signal(rill_signals *signals, unsigned *ret_count);
 
 /* Ends the watch; what was not asked for is dropped. NULL is fine. */
 RILL_API void rill_signals_free(rill_signals *signals);

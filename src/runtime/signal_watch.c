@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/fail.h"
 #include "runtime/runtime_internal.h"
+#include "runtime/source.h"
 
 #include <errno.h>
 #include <rill/signal.h>
@@ -227,15 +228,54 @@ static void give(rill__mail *mail)
     }
 }
 
+/* What has come already, unless others have waited for longer. */
+static int take_in_turn(rill_signals *signals, unsigned *ret_count)
+{
+    return rill__waitq_empty(&signals->waiters) ? take(signals, ret_count) : 0;
+}
+
+static int freed_meanwhile(void)
+{
+    return rill__fail(RILL_ECLOSED, "signals: the watcher was freed");
+}
+
 int rill_signals_next(rill_signals *signals, unsigned *ret_count)
 {
     RILL__TRY(rill__checkpoint("signals"));
-    int number = rill__waitq_empty(&signals->waiters) ? take(signals, ret_count) : 0;
+    int number = take_in_turn(signals, ret_count);
     if (number == 0)
         number = rill__waitq_wait_for(&signals->waiters, "a signal", ret_count);
-    if (number == RILL_ECLOSED)
-        return rill__fail(RILL_ECLOSED, "signals: the watcher was freed");
-    return number;
+    return number == RILL_ECLOSED ? freed_meanwhile() : number;
+}
+
+/* ---- select ---- */
+
+static int attempt_next(rill_case *self)
+{
+    int number = take_in_turn(self->subject, self->item);
+    return number ? number : RILL_EAGAIN;
+}
+
+static void enter_next(rill_case *self)
+{
+    rill__case_enter(self, &((rill_signals *)self->subject)->waiters);
+}
+
+static int fail_next(const rill_case *self, int result)
+{
+    (void)self;
+    (void)result;
+    return freed_meanwhile();
+}
+
+rill_case rill_case_signal(rill_signals *signals, unsigned *ret_count)
+{
+    static const rill__source source = {
+        .attempt = attempt_next,
+        .enter = enter_next,
+        .fail = fail_next,
+    };
+    return signals ? rill__case(&source, signals, ret_count) : rill__case_never();
 }
 
 /* ---- making and freeing ---- */

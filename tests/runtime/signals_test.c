@@ -114,6 +114,43 @@ TASK_TEST(a_flood_is_counted_and_ends)
     CHECK(total > 0 && total <= 300);
 }
 
+TASK_TEST(select_waits_for_a_signal)
+{
+    rill_auto(rill_signals) signals = rill_signals_new(SIGUSR1);
+    unsigned count = 0;
+    rill_case cases[] = {
+        rill_case_signal(NULL, NULL),
+        rill_case_signal(signals, &count),
+        rill_case_after(0.005),
+    };
+    CHECK_INT(rill_select(cases, 3), 2);
+    raise(SIGUSR1);
+    CHECK_INT(rill_select(cases, 2), 1);
+    CHECK_INT(cases[1].result, SIGUSR1);
+    CHECK_INT(count, 1);
+    raise(SIGUSR1);
+    rill_sleep(0.001); /* and one that has come before */
+    CHECK_INT(rill_select(cases, 3), 1);
+    CHECK_INT(cases[1].result, SIGUSR1);
+}
+
+static int select_one(void *signals)
+{
+    rill_case only = rill_case_signal(signals, NULL);
+    int which = rill_select(&only, 1);
+    return which < 0 ? which : only.result;
+}
+
+TASK_TEST(select_hears_that_the_watcher_was_freed)
+{
+    rill_signals *signals = rill_signals_new(SIGUSR1);
+    rill_task task = rill_spawn(select_one, signals);
+    rill_sleep(0);
+    rill_signals_free(signals);
+    CHECK_INT(rill_join(task), RILL_ECLOSED);
+    CHECK_CONTAINS(rill_last_error()->message, "the watcher was freed");
+}
+
 /* ---- several loops ---- */
 
 static int usr1_on_another_loop(void *arg)
