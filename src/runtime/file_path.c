@@ -188,7 +188,10 @@ static int read_dir_now(void *arg)
     job->dir = rill__zalloc(sizeof *job->dir);
     if (!job->dir)
         return rill__fail_nomem();
-    DIR *folder = opendir(job->path);
+    DIR *folder;
+    do
+        folder = opendir(job->path);
+    while (!folder && errno == EINTR);
     if (!folder)
         return rill__file_fail(errno, "read folder", job->path);
     int rc = read_entries(job, folder);

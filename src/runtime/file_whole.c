@@ -218,9 +218,9 @@ static int open_temporary(struct write_job *job)
         uint64_t number = 0;
         ssize_t n = getrandom(&number, sizeof number, 0);
         (void)n; /* without chance, the tries count on another file's end */
-        int len =
-            snprintf(job->temporary, sizeof job->temporary, "%.*s.rill-%016llx.tmp",
-                     (int)folder_len(job), job->target, (unsigned long long)(number + (unsigned)i));
+        number += (unsigned)i;
+        int len = snprintf(job->temporary, sizeof job->temporary, "%.*s.rill-%016llx.tmp",
+                           (int)folder_len(job), job->target, (unsigned long long)number);
         if (len < 0 || (size_t)len >= sizeof job->temporary)
             return rill__file_fail(ENAMETOOLONG, "write", job->path);
         fd = RILL__RETRY(
@@ -271,14 +271,15 @@ static int sync_folder(struct write_job *job)
     size_t len = folder_len(job);
     job->target[len] = '\0';
     int fd = RILL__RETRY(open(len ? job->target : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (fd < 0)
+    if (fd < 0 && errno == EACCES)
         return 0; /* a folder that may be written to, but not read */
-    int rc = RILL__RETRY(fsync(fd));
+    int rc = fd < 0 ? -1 : RILL__RETRY(fsync(fd));
     if (rc < 0 && errno != EINVAL) /* not every file system has it */
         rc = write_failed(job, "it is written, but syncing its folder failed");
     else
         rc = 0;
-    close(fd);
+    if (fd >= 0)
+        close(fd);
     return rc;
 }
 
