@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 
 import peer
 
@@ -51,8 +52,18 @@ class Ps(peer.TestCase):
 
     # ---- the tree ----
 
+    def at_rest(self, process):
+        """The tree once the loop waits: it may not have come so far when it says that it is ready."""
+        text = ""
+        for _ in range(100):
+            text = self.seen(process.pid)
+            if "waits for I/O" in text:
+                break
+            time.sleep(0.05)
+        return text
+
     def check_tree(self, process):
-        text = self.seen(process.pid)
+        text = self.at_rest(process)
         self.assertRegex(text, r"^loop of thread \d+ \(epoll\), waits for I/O: 5 tasks ")
         self.assertRegex(self.line(text, "main"), r"^  main #0\.1, waits: sleep for another "
                          r"(59|60)\.\d s, \d\.\d s; stack \d+ of 192 KiB$")

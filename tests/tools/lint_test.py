@@ -112,7 +112,7 @@ class Sources(peer.TestCase):
                 ("src/net/a.c", 'printf("hello");', "printf: a library"),
                 ("src/net/a.c", "exit(1);", "exit: a library"),
                 ("src/net/a.c", "n = read(fd, to, 1);", "read: I/O"),
-                ("src/client/a.c", "fd = socket(a, b, c);", "socket: sockets are made in net"),
+                ("src/client/a.c", "fd = socket(a, b, c);", "socket: sockets are the driver's"),
                 ("src/runtime/a.c", "sleep(1);", "sleep: it blocks the loop"),
                 ("cli/a.c", "sprintf(to, from);", "sprintf:")):
             with self.subTest(call=call):
@@ -122,7 +122,7 @@ class Sources(peer.TestCase):
         for path, call in (
                 ("src/base/alloc.c", "char *p = malloc(1);"),
                 ("src/io/epoll.c", "n = read(fd, to, 1);"),
-                ("src/net/tcp.c", "fd = socket(a, b, c);"),
+                ("src/io/kernel.c", "fd = socket(a, b, c);"),
                 ("cli/a.c", 'printf("hello");'),
                 ("tests/a.c", "exit(1);"),
                 ("src/net/a.c", "/* malloc(1) */ stream->read(stream); s.write(1);"),
