@@ -9,6 +9,7 @@
 
 #include <rill/log.h>
 #include <rill/metrics.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define STALL_DEFAULT 0.1
@@ -64,21 +65,21 @@ static void loop_ends(void)
     rill__leaks_tell();
 }
 
-/* Behind a report about the running task: how it came there. */
-static void show_calls(void)
+static void word_calls(char *text, size_t size)
 {
     rill_frame frames[FRAMES_MAX];
-    char *text = NULL;
-    size_t size = 0;
     ptrdiff_t count = rill_task_backtrace(rill_self(), frames, FRAMES_MAX);
-    FILE *out = count > 0 ? open_memstream(&text, &size) : NULL;
+    text[size - 1] = '\0';
+    FILE *out = count > 0 ? fmemopen(text, size - 1, "w") : NULL;
     if (!out)
         return;
-    rill_frames_print(out, frames, (size_t)count);
+    size_t kept = rill__drop_frames(frames, (size_t)count, "word_calls");
+    fputs(", in\n", out);
+    rill_frames_print(out, frames, kept);
     fclose(out);
-    rill_log(RILL_LOG_WARN, "task", "'%s' is in\n%.*s", rill_self_name(),
-             (int)(size > 0 ? size - 1 : 0), text);
-    free(text); /* lint: allow free: open_memstream's own */
+    size_t len = strlen(text);
+    if (len > 0) /* without the last line's end */
+        text[len - 1] = '\0';
 }
 
 static void show_tasks(void)
@@ -91,7 +92,7 @@ static const rill__inspector inspector = {
     .loop_began = loop_began,
     .loop_ends = loop_ends,
     .poke = rill__observer_poke,
-    .show_calls = show_calls,
+    .word_calls = word_calls,
     .show_tasks = show_tasks,
 };
 

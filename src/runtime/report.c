@@ -26,10 +26,12 @@ void rill__report_holding(const rill__task *task)
 
 void rill__report_ignored(const rill__task *task, const char *what, unsigned times)
 {
-    rill_log(RILL_LOG_WARN, "task", "'%s' (%s:%d) ignores that it is cancelled: %s tried %u times",
-             task->name, task->file ? task->file : "?", task->line, what, times);
+    char calls[1500] = "";
     if (rill__inspector_of_all)
-        rill__inspector_of_all->show_calls();
+        rill__inspector_of_all->word_calls(calls, sizeof calls);
+    rill_log(RILL_LOG_WARN, "task",
+             "'%s' (%s:%d) ignores that it is cancelled: %s tried %u times%s", task->name,
+             task->file ? task->file : "?", task->line, what, times, calls);
 }
 
 void rill__report_left(const rill__loop *loop)

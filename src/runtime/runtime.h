@@ -233,7 +233,8 @@ typedef struct rill__inspector {
     void (*loop_began)(void); /* on its thread */
     void (*loop_ends)(void);  /* likewise: its tasks have ended */
     void (*poke)(void);       /* the loop has something to do, while rill__inspector_waits */
-    void (*show_calls)(void); /* of the running task, behind a report about it */
+    /* Writes the calls that the running task is in, each on a new line; "" when it cannot. */
+    void (*word_calls)(char *text, size_t size);
     void (*show_tasks)(void); /* behind a report about many */
 } rill__inspector;
 /* NULL in a program without inspect. */

@@ -1,16 +1,6 @@
 /* The figures of a loop, counted and measured. */
 #include "seen.h"
 
-#include <time.h>
-
-#define TASK_TEST(name)                                                                            \
-    static int body_##name(void *arg);                                                             \
-    TEST(name)                                                                                     \
-    {                                                                                              \
-        CHECK_INT(rill_run(body_##name, NULL), 0);                                                 \
-    }                                                                                              \
-    static int body_##name(void *arg)
-
 static void burn(double seconds)
 {
     double end = rill_now() + seconds;

@@ -7,6 +7,15 @@
 #include <rill/rill.h>
 #include <stdlib.h>
 
+/* TEST whose body runs as a task, and returns 0. */
+#define TASK_TEST(name)                                                                            \
+    static int body_##name(void *arg);                                                             \
+    TEST(name)                                                                                     \
+    {                                                                                              \
+        CHECK_INT(rill_run(body_##name, NULL), 0);                                                 \
+    }                                                                                              \
+    static int body_##name(void *arg)
+
 /* The dump by these options, to be freed; and what rill_dump has returned. */
 #define DUMP(...) dump_text(NULL, RILL_OPTS(rill_dump_opts, __VA_ARGS__))
 #define DUMP_COUNT(ret_count, ...) dump_text((ret_count), RILL_OPTS(rill_dump_opts, __VA_ARGS__))

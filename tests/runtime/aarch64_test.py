@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The runtime on AArch64: base, io and runtime are cross-built with some of their tests, and the
-tests run under qemu. Skipped where the compiler or qemu is missing. `-l` lists the programs, and
+"""The runtime on AArch64: base, io, runtime and inspect are cross-built with some of their tests,
+and the tests run under qemu. Skipped where the compiler or qemu is missing. `-l` lists the programs, and
 names choose among them."""
 import concurrent.futures
 import os
@@ -15,16 +15,18 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 COMPILER = "aarch64-linux-gnu-gcc"
 EMULATOR = "qemu-aarch64"
 SYSROOT = "/usr/aarch64-linux-gnu"
-PROGRAMS = ["wheel", "task", "scope", "group", "context", "io"]
+PROGRAMS = ["wheel", "task", "scope", "group", "context", "io", "backtrace"]
+FOLDERS = {"backtrace": "inspect"}
 SECONDS = 200
 
 
 def compile_all(folder):
-    """Object files of the three floors, of the harness, and of each program."""
-    sources = [source for floor in ("base", "io", "runtime")
+    """Object files of these floors, of the harness, and of each program."""
+    sources = [source for floor in ("base", "io", "runtime", "inspect")
                for source in sorted((ROOT / "src" / floor).glob("*.c"))]
-    sources += [ROOT / "src/runtime/switch_aarch64.S", ROOT / "tests/lib/harness.c"]
-    programs = [ROOT / f"tests/runtime/{name}_test.c" for name in PROGRAMS]
+    sources += [ROOT / "src/runtime/switch_aarch64.S", ROOT / "src/net/address.c",
+                ROOT / "tests/lib/harness.c"]
+    programs = [ROOT / f"tests/{FOLDERS.get(name, 'runtime')}/{name}_test.c" for name in PROGRAMS]
 
     def compile_one(source):
         target = folder / f"{source.parent.name}_{source.stem}.o"
