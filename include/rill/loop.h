@@ -74,7 +74,8 @@ typedef struct rill_remote_cancel_opts {
     const char *reason; /* why, for messages; copied, up to 95 bytes */
 } rill_remote_cancel_opts;
 
-/* Asks it to end, as rill_cancel does, from any thread. Never waits; the first reason is kept.
+/* Asks it to end, as rill_cancel does, from any thread. Never waits; the first reason is kept. NULL
+ * is fine.
  *     rill_remote_cancel(job, .reason = "no longer needed"); */
 #define rill_remote_cancel(...)                                                                    \
     rill_remote_cancel_with(RILL_OPTS(rill_remote_cancel_opts, .remote = __VA_ARGS__))

@@ -147,7 +147,6 @@ static int make_plan(const rill_udp_opts *opts, struct plan *plan)
         return rill__fail(RILL_EINVAL, "udp: %d is no port", opts->port);
     if (opts->peer && (opts->peer_port <= 0 || opts->peer_port > 65535))
         return rill__fail(RILL_EINVAL, "udp %s: %d is no port", opts->peer, opts->peer_port);
-    *plan = (struct plan){ .family = AF_INET };
     RILL__TRY(find_local(opts, plan));
     RILL__TRY(find_peer(opts, plan));
     if (plan->local.len == 0)
@@ -200,7 +199,7 @@ static int open_socket(rill_udp *udp, const rill_udp_opts *opts, const struct pl
 rill_udp *rill_udp_open_with(const rill_udp_opts *given)
 {
     rill_udp_opts opts;
-    struct plan plan;
+    struct plan plan = { .family = AF_INET };
     rill__opts_read(opts, given);
     if (make_plan(&opts, &plan) < 0)
         return NULL;
@@ -275,7 +274,7 @@ ptrdiff_t rill_udp_recv_from(rill_udp *udp, void *buf, size_t len, rill_datagram
 
 ptrdiff_t rill_udp_recv(rill_udp *udp, void *buf, size_t len)
 {
-    rill_datagram datagram;
+    rill_datagram datagram = { 0 };
     ptrdiff_t n = rill_udp_recv_from(udp, buf, len, &datagram);
     if (n < 0 || datagram.len <= len)
         return n;

@@ -11,7 +11,6 @@
 #include "base/fail.h"
 #include "base/opts.h"
 #include "runtime/runtime.h"
-#include "runtime/runtime.h"
 
 #include <fcntl.h>
 #include <rill/task.h>

@@ -136,7 +136,8 @@ void rill_remote_cancel_with(const rill_remote_cancel_opts *given)
 {
     rill_remote_cancel_opts opts;
     rill__opts_read(opts, given);
-    cancel_remote(opts.remote, opts.reason);
+    if (opts.remote)
+        cancel_remote(opts.remote, opts.reason);
 }
 
 int rill_remote_join(rill_remote *remote)

@@ -1,4 +1,5 @@
 /* Calls between threads, loops in threads of their own, and loops that another one turns. */
+#include "child.h"
 #include "in_task.h"
 
 #include <poll.h>
@@ -363,6 +364,36 @@ TEST(loops_that_begin_and_end_at_once_leave_no_handler)
         sigaction(number, NULL, &after);
         CHECK(after.sa_handler == SIG_DFL);
     }
+}
+
+/* ---- signals ---- */
+
+static int wait_for_signal(void *arg)
+{
+    (void)arg;
+    rill_loop *other = rill_loop_start(sleep_and_return, &(int){ 7 });
+    kill(getpid(), SIGTERM); /* any thread may get it */
+    int rc = rill_sleep(10);
+    fprintf(stderr, "cancelled by %s\n", rill_cancel_reason());
+    rill_scope scope;
+    rill_scope_begin(&scope, .shield = true, .timeout = 5);
+    fprintf(stderr, "the other returned %d\n", rill_loop_join(other));
+    rill_scope_end(&scope, 0);
+    rill_loop_unref(other);
+    return rc;
+}
+
+static int run_with_signal(void)
+{
+    return rill_run(wait_for_signal, NULL);
+}
+
+TEST(a_signal_is_for_the_first_loop_alone)
+{
+    struct child child = run_in_child(run_with_signal);
+    CHECK(WIFEXITED(child.status));
+    CHECK_INT(WEXITSTATUS(child.status), 143);
+    CHECK_STR(child.said, "cancelled by SIGTERM\nthe other returned 7\n");
 }
 
 /* ---- hosted loops ---- */

@@ -375,6 +375,7 @@ TEST(groups_do_not_reach_across)
     CHECK(!rill_spawn_on(other, quick, NULL, .group = &group));
     CHECK_INT(rill_errcode(), RILL_EINVAL);
     rill_remote_free(NULL);
+    rill_remote_cancel(NULL);
     stop_other();
 }
 
