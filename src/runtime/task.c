@@ -304,8 +304,9 @@ static rill__task *pick_ready(rill__loop *loop, size_t at)
     if (at == 0)
         return pop_ready(loop);
     rill__task *before = loop->ready_head;
-    for (; at > 1; at--)
+    for (; before && at > 1; at--)
         before = before->next_ready;
+    assert(before && before->next_ready);
     rill__task *task = before->next_ready;
     before->next_ready = task->next_ready;
     if (loop->ready_tail == task)
