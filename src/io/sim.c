@@ -442,6 +442,7 @@ rill__sim *rill__sim_new(const rill__sim_config *config)
     rill__list_init(&sim->pairs);
     rill__list_init(&sim->names);
     rill__list_init(&sim->sockets);
+    rill__list_init(&sim->bound);
     rill__list_init(&sim->held);
     rill__sim_host_add(sim, "here", NULL);
     rill__sim_host_add(sim, "here", "fd00::1");

@@ -127,8 +127,8 @@ static rill__sim_socket *find_receiver(rill__sim *sim, const rill__sim_host *hos
 {
     rill__sim_socket *found = NULL;
     uint64_t count = 0;
-    rill__list_each(node, &sim->sockets) {
-        rill__sim_socket *socket = rill__container(node, rill__sim_socket, link);
+    rill__list_each(node, &sim->bound) {
+        rill__sim_socket *socket = rill__container(node, rill__sim_socket, bound);
         if (takes(socket, host, envelope) && (++count == 1 || rill__sim_below(sim, count) == 0))
             found = socket;
     }

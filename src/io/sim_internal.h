@@ -92,7 +92,8 @@ typedef enum rill__sim_state {
 } rill__sim_state;
 
 struct rill__sim_socket {
-    rill__list link; /* rill__sim.sockets, or the queue of a listener */
+    rill__list link;  /* rill__sim.sockets, or the queue of a listener */
+    rill__list bound; /* rill__sim.bound, if it is: connections are not */
     rill__sim *sim;
     unsigned refs;
     int fd;               /* 0: not accepted yet */
@@ -134,13 +135,13 @@ struct rill__sim {
     rill__sim_stats stats;
     bool traced; /* on stderr, too */
     rill__sim_host *here;
-    rill__list hosts, pairs, names, sockets, held;
+    rill__list hosts, pairs, names, sockets, bound, held;
     unsigned hosts_made;
     rill__sim_event **heap;
     size_t event_count, heap_size;
     uint64_t next_order;
-    rill__sim_socket **table; /* by descriptor */
-    size_t table_size;
+    rill__sim_socket **table;      /* by descriptor */
+    size_t table_size, table_used; /* all below table_used are taken */
     rill__sim_fault faults[RILL__SIM_FAULTS_MAX];
     size_t fault_count;
 };

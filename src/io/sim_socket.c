@@ -59,12 +59,13 @@ int rill__sim_socket_number(rill__sim_socket *socket)
     rill__sim *sim = socket->sim;
     if (sim->stats.open >= (sim->config.descriptors ? sim->config.descriptors : DESCRIPTORS))
         return -EMFILE;
-    size_t at = 0;
+    size_t at = sim->table_used;
     while (at < sim->table_size && sim->table[at])
         at++;
     if (at == sim->table_size)
         grow_table(sim);
     sim->table[at] = socket;
+    sim->table_used = at + 1;
     sim->stats.open++;
     rill__list_append(&sim->sockets, &socket->link);
     socket->fd = RILL__SIM_FIRST_FD + (int)at;
@@ -90,17 +91,14 @@ static bool overlap(const rill__sim_socket *socket, const rill__sim_address *add
             rill__sim_same_ip(local, address));
 }
 
-/* Whether another socket of the host is there already. Connections do not count: they have been
- * accepted there. */
+/* Whether another socket of the host is there already. */
 static bool is_taken(const rill__sim_socket *asking, const rill__sim_address *address)
 {
-    rill__list_each(node, &asking->sim->sockets) {
-        const rill__sim_socket *socket = rill__container(node, rill__sim_socket, link);
-        bool connection = socket->type == SOCK_STREAM && socket->state == RILL__SIM_OPEN;
-        if (socket == asking || socket->host != asking->host || socket->type != asking->type ||
-            connection || (socket->reuse_port && asking->reuse_port))
-            continue;
-        if (overlap(socket, address))
+    rill__list_each(node, &asking->sim->bound) {
+        const rill__sim_socket *socket = rill__container(node, rill__sim_socket, bound);
+        bool shared = socket->reuse_port && asking->reuse_port;
+        if (socket != asking && socket->host == asking->host && socket->type == asking->type &&
+            !shared && overlap(socket, address))
             return true;
     }
     return false;
@@ -132,6 +130,7 @@ static int bind_to(rill__sim_socket *socket, const rill__sim_address *given)
     if (is_taken(socket, &address))
         return -EADDRINUSE;
     socket->local = address;
+    rill__list_append(&sim->bound, &socket->bound);
     return 0;
 }
 
@@ -145,6 +144,8 @@ int rill__sim_bind(rill__driver *driver, rill__handle *handle, const struct sock
     if (given.base.sa_family != socket->family || socket->host)
         return -EINVAL;
     int rc = bind_to(socket, &given);
+    if (rc < 0)
+        socket->host = NULL;
     rill__sim_note(socket->sim, "bind", (uint64_t)handle->fd, rc);
     return rc;
 }
@@ -253,8 +254,8 @@ static rill__sim_socket *find_listener(rill__sim *sim, const rill__sim_host *hos
 {
     rill__sim_socket *found = NULL;
     uint64_t count = 0;
-    rill__list_each(node, &sim->sockets) {
-        rill__sim_socket *socket = rill__container(node, rill__sim_socket, link);
+    rill__list_each(node, &sim->bound) {
+        rill__sim_socket *socket = rill__container(node, rill__sim_socket, bound);
         if (socket->state != RILL__SIM_LISTENING || socket->host != host ||
             !overlap(socket, address))
             continue;
@@ -445,10 +446,13 @@ void rill__sim_socket_close(rill__sim_socket *socket)
     rill__sim *sim = socket->sim;
     rill__sim_note(sim, "close", (uint64_t)socket->fd, 0);
     if (socket->fd) {
-        sim->table[socket->fd - RILL__SIM_FIRST_FD] = NULL;
+        size_t at = (size_t)(socket->fd - RILL__SIM_FIRST_FD);
+        sim->table[at] = NULL;
+        sim->table_used = at < sim->table_used ? at : sim->table_used;
         sim->stats.open--;
     }
     rill__list_remove(&socket->link);
+    rill__list_remove(&socket->bound);
     socket->handle = NULL;
     close_queue(socket);
     close_connection(socket);

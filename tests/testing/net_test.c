@@ -534,6 +534,27 @@ WORLD_TEST(datagrams_are_answered_or_refused, .seed = 1)
     CHECK_INT(rill_udp_send(client, (char[65508]){ 0 }, 65508), RILL_ELIMIT);
 }
 
+/* ---- many ---- */
+
+static int connect_and_echo(void *arg)
+{
+    (void)arg;
+    rill_auto(rill_stream) stream = rill_connect("10.0.0.1", 7);
+    int rc = stream ? echo_bytes(stream, 100) : rill_errcode();
+    return rc < 0 ? rc : rill_sleep(10);
+}
+
+WORLD_TEST(three_thousand_connections_at_once, .seed = 1)
+{
+    static rill_task tasks[3000];
+    start_echo();
+    for (int i = 0; i < 3000; i++)
+        tasks[i] = rill_spawn(connect_and_echo, NULL);
+    for (int i = 0; i < 3000; i++)
+        CHECK_INT(rill_join(tasks[i]), 0);
+    CHECK(rill_test_now() < 20);
+}
+
 /* ---- waiting, cancelled ---- */
 
 static int accept_one(void *arg)
