@@ -21,13 +21,12 @@ UNUSED static int in_world_run(void *arg)
     return test_failures() ? RILL_EFAILED : 0;
 }
 
-/* TEST whose body runs as the first task of a world. Options of the run may follow the name. */
+/* TEST whose body runs as the first task of a world. Options of the run follow the name. */
 #define WORLD_TEST(name, ...)                                                                      \
     static void body_##name(void);                                                                 \
     TEST(name)                                                                                     \
     {                                                                                              \
-        CHECK_INT(rill_test_run(in_world_run, &(struct in_world){ body_##name }, ##__VA_ARGS__),   \
-                  0);                                                                              \
+        CHECK_INT(rill_test_run(in_world_run, &(struct in_world){ body_##name }, __VA_ARGS__), 0); \
     }                                                                                              \
     static void body_##name(void)
 

@@ -310,7 +310,7 @@ static int wait_in_vain(void *arg)
 {
     rill_auto(rill_listener) listener = rill_listen("127.0.0.1", 7);
     rill_auto(rill_stream) stream = rill_accept(listener);
-    *(int *)arg = rill_errcode();
+    *(int *)arg = stream ? 0 : rill_errcode();
     return 0;
 }
 

@@ -86,7 +86,7 @@ static int talk_to_nobody(void *arg)
         rill_connect("silent.test", 443, .tls = true,
                      .tls_options = { .ca_file = certificates_path("root.pem") });
     *(double *)arg = rill_test_now();
-    return stream ? 0 : rill_errcode();
+    return stream || !listener ? 0 : rill_errcode();
 }
 
 TEST(a_tls_handshake_times_out_after_its_thirty_seconds)
