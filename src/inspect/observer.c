@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
+#include <rill/metrics.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -36,6 +37,7 @@ static struct {
     sem_t wake;
     _Atomic bool ends;
     _Atomic unsigned dumps; /* asked for */
+    _Atomic bool measures;  /* one was: CPU time is measured from then on */
 } observer = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* ---- the thread ---- */
@@ -70,6 +72,15 @@ static void sleep_until_poked(rill__stalls *stalls)
     atomic_store(&rill__inspector_waits, false);
 }
 
+/* Who looks once will look again: then there is something to see. The loops hear of it by the poke
+ * that they are asked for. */
+static void dump(void)
+{
+    rill_dump();
+    observer.measures = true;
+    atomic_store(&rill__inspector_waits, true);
+}
+
 static void *observe(void *arg)
 {
     rill__stalls *stalls =
@@ -80,7 +91,7 @@ static void *observe(void *arg)
         rill__capture_on();
     while (!observer.ends) {
         if (atomic_exchange(&observer.dumps, 0) > 0)
-            rill_dump();
+            dump();
         quiet = stalls && rill__stalls_look(stalls) ? 0 : quiet + 1;
         if (!stalls)
             rest(RILL__NEVER); /* for a dump */
@@ -97,6 +108,8 @@ static void *observe(void *arg)
 
 void rill__observer_poke(void)
 {
+    if (observer.measures)
+        rill_measure(true);
     if (atomic_exchange(&rill__inspector_waits, false))
         sem_post(&observer.wake);
 }
@@ -110,7 +123,7 @@ static void start(void)
     pthread_attr_t attributes;
     sigset_t all, old;
     sem_init(&observer.wake, 0, 0);
-    observer.ends = false;
+    observer.ends = observer.measures = false;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
     sigfillset(&all); /* signals are the loop's */

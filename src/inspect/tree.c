@@ -238,7 +238,7 @@ static void print_head(const rill__printer *printer, const rill__seen_loop *loop
     fprintf(printer->out, "loop of thread %d (%s), %s: %" PRIu64 " task%s%s\n", loop->thread_id,
             loop->driver, loop->polling ? "waits for I/O" : "runs", loop->task_count,
             loop->task_count == 1 ? "" : "s",
-            loop->measured ? "" : " (CPU time is measured with RILL_DEBUG=1)");
+            loop->measured ? "" : " (CPU time: from the first SIGUSR1 on, or with RILL_DEBUG=1)");
 }
 
 void rill__print_loop(rill__printer *printer, const rill__seen_loop *loop)

@@ -209,6 +209,20 @@ static int raise_and_wait(void *arg)
     return 0;
 }
 
+static int raise_twice(void *arg)
+{
+    raise_and_wait(arg);
+    rill_sleep(HANDLERS_ARE_LATE ? 0.5 : 0.01);
+    rill_sleep(0.01);
+    spin_for(0.02);
+    return raise_and_wait(arg);
+}
+
+static int signalled_twice(void)
+{
+    return rill_run(raise_twice, NULL);
+}
+
 static int signalled(void)
 {
     return rill_run(raise_and_wait, NULL);
@@ -220,6 +234,17 @@ TEST(sigusr1_writes_the_tree)
     CHECK_INT(WEXITSTATUS(child.status), 0);
     CHECK_CONTAINS(child.said, "loop of thread ");
     CHECK_CONTAINS(child.said, "  main #0.");
+    CHECK(!strstr(child.said, "; cpu "));
+}
+
+TEST(from_the_first_sigusr1_on_cpu_time_is_measured)
+{
+    struct child child = run_in_child(signalled_twice);
+    CHECK_INT(WEXITSTATUS(child.status), 0);
+    CHECK_INT(count_of(child.said, "loop of thread "), 2);
+    double cpu = 0;
+    const char *at = strstr(child.said, "; cpu ");
+    CHECK(at && sscanf(at, "; cpu %lf ms", &cpu) == 1 && cpu >= 19);
 }
 
 static int raise_and_spin(void *arg)

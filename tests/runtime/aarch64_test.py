@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The runtime on AArch64: base, io, runtime and inspect are cross-built with some of their tests,
-and the tests run under qemu. Skipped where the compiler or qemu is missing. `-l` lists the programs, and
-names choose among them."""
+and the tests run under qemu. Skipped where the compiler or qemu is missing. `-l` lists the
+programs, and names choose among them."""
 import concurrent.futures
 import os
 import pathlib
