@@ -293,13 +293,22 @@ static void free_streams(rill_process *process)
         rill__buf_free(&process->collected[i]);
 }
 
+/* Waits for the end of one that was killed, without the loop. */
+static void await_end(rill_process *process)
+{
+    siginfo_t info;
+    int rc;
+    do
+        rc = waitid(BY_PIDFD, (id_t)process->pidfd, &info, WEXITED);
+    while (rc < 0 && errno == EINTR);
+    close_pidfd(process);
+}
+
 /* The driver cannot watch it, so nothing can be done with it. */
 static int give_up(rill_process *process)
 {
-    siginfo_t info;
     send_signal(process, SIGKILL);
-    waitid(BY_PIDFD, (id_t)process->pidfd, &info, WEXITED);
-    close_pidfd(process);
+    await_end(process);
     return rill_errcode();
 }
 
@@ -366,10 +375,8 @@ rill_process *rill_process_start_with(const rill_process_opts *given)
 /* No loop will tell when it has ended: but it was killed. */
 static void end_without_loop(rill_process *process)
 {
-    siginfo_t info;
     if (process->pidfd >= 0)
-        waitid(BY_PIDFD, (id_t)process->pidfd, &info, WEXITED);
-    close_pidfd(process);
+        await_end(process);
     bury(process);
 }
 

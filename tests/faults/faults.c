@@ -305,10 +305,13 @@ long __wrap_syscall(long number, ...)
     return __real_syscall(number, given[0], given[1], given[2], given[3], given[4]);
 }
 
+/* Without waiting, nothing can interrupt it. */
 int __real_waitid(idtype_t type, id_t id, siginfo_t *ret_info, int options);
 int __wrap_waitid(idtype_t type, id_t id, siginfo_t *ret_info, int options)
 {
-    return fails(FAULT_waitid, -1) ? -1 : __real_waitid(type, id, ret_info, options);
+    return !(options & WNOHANG) && fails(FAULT_waitid, -1)
+               ? -1
+               : __real_waitid(type, id, ret_info, options);
 }
 
 int __real_pthread_create(pthread_t *ret_thread, const pthread_attr_t *attributes,
