@@ -5,8 +5,8 @@
  *     if (rill_metrics_get(&metrics) == 0)
  *         printf("%zu tasks, %zu ready\n", metrics.tasks, metrics.ready);
  *
- * Counts are kept all the time, at no cost to speak of. How long tasks run takes a look at the clock
- * a switch, some 25 ns: that is measured from rill_measure(true) on, or from the start with
+ * Counts are kept all the time, at no cost to speak of. How long tasks run takes a look at the
+ * clock a switch, some 25 ns: that is measured from rill_measure(true) on, or from the start with
  * RILL_DEBUG=1 in the environment.
  */
 #ifndef RILL_METRICS_H

@@ -53,7 +53,7 @@ class Ps(peer.TestCase):
     # ---- the tree ----
 
     def at_rest(self, process):
-        """The tree once the loop waits: it may not have come so far when it says that it is ready."""
+        """The tree once the loop waits: it says that it is ready a little earlier."""
         text = ""
         for _ in range(100):
             text = self.seen(process.pid)
