@@ -55,14 +55,17 @@ typedef struct rill_udp_opts {
     const char *peer; /* whom to send to and receive from alone, a name or an address. Default:
                          anybody */
     int peer_port;
-    bool reuse_port; /* several processes may have the port: datagrams are spread over them */
-    bool broadcast;  /* may send to broadcast addresses */
+    bool reuse_port;  /* several processes may have the port: datagrams are spread over them */
+    bool broadcast;   /* may send to broadcast addresses */
+    const char *file; /* where it was made: filled by the macro */
+    int line;
 } rill_udp_opts;
 
 /* Opens a socket. An IPv6 address takes IPv6 alone.
  * Returns it, or NULL with the error: RILL_ELISTEN when the port cannot be had, RILL_ECONNECT and
  * its children for the peer, RILL_EINVAL, RILL_EOS, RILL_ENOMEM, RILL_ENOTASK. */
-#define rill_udp_open(...) rill_udp_open_with(RILL_OPTS(rill_udp_opts, __VA_ARGS__))
+#define rill_udp_open(...)                                                                         \
+    rill_udp_open_with(RILL_OPTS(rill_udp_opts, .file = __FILE__, .line = __LINE__, __VA_ARGS__))
 RILL_AWAITS RILL_API rill_udp *rill_udp_open_with(const rill_udp_opts *opts);
 
 /* A datagram that has come. */

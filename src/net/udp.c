@@ -18,6 +18,7 @@ _Static_assert(sizeof(((rill_address *)0)->words) >= sizeof(struct sockaddr_in6)
 
 struct rill_udp {
     rill__handle handle;
+    rill__birth birth;
     unsigned users; /* calls under way */
     bool receiving, sending, freed;
     bool connected;
@@ -165,7 +166,13 @@ static int bind_local(rill_udp *udp, const rill_udp_opts *opts, const rill__addr
         driver->ops->option(driver, &udp->handle, RILL__OPTION_V6_ONLY, 1);
     rill__address_text(udp->peer, sizeof udp->peer, &local->base, local->len);
     int rc = driver->ops->bind(driver, &udp->handle, &local->base, local->len, NULL);
-    return rc < 0 ? rill__fail_errno(RILL_ELISTEN, -rc, "udp %s", udp->peer) : 0;
+    if (rc < 0)
+        return rill__fail_errno(RILL_ELISTEN, -rc, "udp %s", udp->peer);
+    struct sockaddr_storage bound; /* with the port that it got */
+    socklen_t len;
+    if (driver->ops->local(driver, &udp->handle, &bound, &len) == 0)
+        rill__address_text(udp->peer, sizeof udp->peer, (struct sockaddr *)&bound, len);
+    return 0;
 }
 
 static int failure(const rill_udp *udp, const char *what, int64_t rc)
@@ -209,8 +216,10 @@ rill_udp *rill_udp_open_with(const rill_udp_opts *given)
         return NULL;
     }
     udp->handle.fd = -1;
-    if (open_socket(udp, &opts, &plan) == 0)
+    if (open_socket(udp, &opts, &plan) == 0) {
+        rill__born(&udp->birth, "UDP socket", udp->peer, opts.file, opts.line);
         return udp;
+    }
     rill_udp_free(udp);
     return NULL;
 }
@@ -225,6 +234,7 @@ void rill_udp_free(rill_udp *udp)
 {
     if (!udp)
         return;
+    rill__died(&udp->birth);
     udp->freed = true;
     udp->users++; /* closing tells those who wait, who may be the last */
     if (udp->handle.fd >= 0)

@@ -47,7 +47,9 @@ static int open_all(void *arg)
     lines[5] = __LINE__ - 1;
     rill_detach(task);
     rill_sleep(0);
-    CHECK(listener && session && response && stream && accepted && file);
+    rill_udp *udp = rill_udp_open();
+    lines[6] = __LINE__ - 1;
+    CHECK(listener && session && response && stream && accepted && file && udp);
     if (leave)
         return 0;
     rill_cancel(task);
@@ -59,6 +61,7 @@ static int open_all(void *arg)
     rill_stream_free(reader);
     rill_stream_free(writer);
     rill_file_free(file);
+    rill_udp_free(udp);
     rill_listener_free(listener);
     return 0;
 }
@@ -105,6 +108,9 @@ static void check_all_told(const char *said)
     check_told(said, "session", lines[1]);
     check_told(said, "response", lines[2]);
     check_told(said, "file /dev/null", lines[4]);
+    CHECK_CONTAINS(said, "rill leak: UDP socket 0.0.0.0:");
+    snprintf(expected, sizeof expected, "%s:%d, is still", __FILE__, lines[6]);
+    CHECK_CONTAINS(said, expected);
     CHECK_CONTAINS(said, "rill leak: listener 127.0.0.1:");
     CHECK_CONTAINS(said, "rill leak: stream 127.0.0.1:");
     CHECK_CONTAINS(said, "rill leak: stream pipe, made at open_all+0x");
@@ -118,7 +124,7 @@ static void check_all_told(const char *said)
     int told = 0;
     for (const char *at = said; (at = strstr(at, "is still open")); at++)
         told++;
-    CHECK_INT(told, 8);
+    CHECK_INT(told, 9);
 }
 
 TEST(what_is_left_open_is_told_in_debug_mode)
