@@ -12,32 +12,53 @@
 #define LIMIT ((size_t)64 << 20)
 #define CHUNK ((size_t)16 << 10)
 
+struct work;
+
 struct feed {
+    struct work *work;
     rill_stream *stream;
     rill_str input;
 };
 
-/* A program need not read all of its input. */
-static int feed(void *arg)
-{
-    const struct feed *feed = arg;
-    int rc = rill_stream_write(feed->stream, feed->input.ptr, feed->input.len);
-    if (rc < 0 && rc != RILL_ERESET)
-        return rc;
-    return rill_stream_shutdown(feed->stream);
-}
-
 struct drain {
-    const rill_process *process;
+    struct work *work;
     rill_stream *stream;
     rill__buf *to;
     size_t limit;
     const char *what;
 };
 
+struct work {
+    rill_process *process;
+    struct feed feed;
+    struct drain drains[2];
+    rill_group group;
+    bool cut_short; /* one of the tasks was cancelled */
+};
+
+/* Without one of them the others would wait for ever, for a program that does so too. */
+static int cut_short(struct work *work, int rc)
+{
+    if (rc == RILL_ECANCELED) {
+        work->cut_short = true;
+        rill_group_cancel(&work->group, NULL);
+    }
+    return rc;
+}
+
+/* A program need not read all of its input. */
+static int feed(void *arg)
+{
+    const struct feed *feed = arg;
+    int rc = rill_stream_write(feed->stream, feed->input.ptr, feed->input.len);
+    if (rc == 0 || rc == RILL_ERESET)
+        rc = rill_stream_shutdown(feed->stream);
+    return cut_short(feed->work, rc);
+}
+
 static int too_much(const struct drain *drain)
 {
-    return rill__fail(RILL_ELIMIT, "%s: more than %zu bytes of %s", drain->process->name,
+    return rill__fail(RILL_ELIMIT, "%s: more than %zu bytes of %s", drain->work->process->name,
                       drain->limit, drain->what);
 }
 
@@ -50,19 +71,12 @@ static int drain(void *arg)
             return rill__fail_nomem();
         ptrdiff_t n = rill_stream_read(drain->stream, room, CHUNK);
         if (n <= 0)
-            return (int)n;
+            return cut_short(drain->work, (int)n);
         if ((size_t)n > drain->limit - drain->to->len)
             return too_much(drain);
         rill__buf_commit(drain->to, (size_t)n);
     }
 }
-
-struct work {
-    rill_process *process;
-    struct feed feed;
-    struct drain drains[2];
-    rill_group group;
-};
 
 static int spawn_in(struct work *work, rill_task_fn *fn, void *arg, const char *name)
 {
@@ -85,11 +99,10 @@ static int work_to_the_end(rill_process *process, const rill_process_opts *opts)
     static const char *const names[] = { "output", "errors" };
     struct work work = { .process = process };
     size_t limit = opts->limit ? opts->limit : LIMIT;
-    if (opts->input.ptr)
-        work.feed = (struct feed){ process->streams[STDIN_FILENO], opts->input };
+    work.feed = (struct feed){ &work, process->streams[STDIN_FILENO], opts->input };
     for (int i = 0; i < 2; i++) {
         process->collected[i] = rill__buf_make(SIZE_MAX / 2);
-        work.drains[i] = (struct drain){ process, process->streams[STDOUT_FILENO + i],
+        work.drains[i] = (struct drain){ &work, process->streams[STDOUT_FILENO + i],
                                          &process->collected[i], limit, names[i] };
     }
     RILL__TRY(rill_group_begin(&work.group));
@@ -97,7 +110,9 @@ static int work_to_the_end(rill_process *process, const rill_process_opts *opts)
     int rc = rill_group_end(&work.group, begin(&work));
     process->collectors = NULL;
     rill__timer_cancel(&process->timer);
-    return process->timed_out ? rill__process_timed_out(process) : rc;
+    if (process->timed_out)
+        return rill__process_timed_out(process);
+    return rc == 0 && work.cut_short ? rill__fail_canceled("run") : rc;
 }
 
 /* Fails with what went wrong, and the first line that the program has written about it. */

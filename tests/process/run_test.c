@@ -2,6 +2,7 @@
 #include "in_loop.h"
 
 #include "base/alloc.h"
+#include "runtime/runtime.h"
 
 #include <stdlib.h>
 
@@ -40,6 +41,8 @@ TASK_TEST(input_is_given)
     check_output(nothing, "", "");
     rill_auto(rill_process) empty = rill_process_run(RILL_ARGV("cat"), .input = RILL_STR(""));
     check_output(empty, "", "");
+    rill_auto(rill_process) none = rill_process_run(RILL_ARGV("cat"), .stdin_ = RILL_PIPE);
+    check_output(none, "", "");
 }
 
 TASK_TEST(a_program_need_not_read_its_input)
@@ -178,6 +181,41 @@ TASK_TEST(a_cancelled_run_is_killed)
         rill_cancel(task);
         CHECK_INT(rill_join(task), RILL_ECANCELED);
     }
+}
+
+struct sweep {
+    unsigned long cancel_at, points;
+    int rc;
+};
+
+static int run_cat(void *arg)
+{
+    struct sweep *sweep = arg;
+    *rill__loop_sweep() = (rill__sweep){ .cancel_at = sweep->cancel_at };
+    rill_auto(rill_process) cat = rill_process_run(RILL_ARGV("cat"), .input = RILL_STR("hello"));
+    sweep->points = rill__loop_sweep()->points;
+    rill__loop_sweep()->cancel_at = 0;
+    sweep->rc = cat ? 0 : rill_errcode();
+    if (cat)
+        check_output(cat, "hello", "");
+    return 0;
+}
+
+/* One of its tasks is cancelled, at each place where it may have to wait. */
+TEST(a_run_that_is_cancelled_anywhere_leaves_nothing)
+{
+    struct sweep whole = { 0 };
+    CHECK_INT(rill_run(run_cat, &whole), 0);
+    CHECK(whole.points > 5);
+    unsigned long cancelled = 0;
+    for (unsigned long at = 1; at <= whole.points + 5; at++) {
+        struct sweep sweep = { .cancel_at = at };
+        CHECK_INT(rill_run(run_cat, &sweep), 0);
+        CHECK(sweep.rc == 0 || sweep.rc == RILL_ECANCELED);
+        cancelled += sweep.rc < 0;
+        CHECK(!has_children());
+    }
+    CHECK(cancelled > 3);
 }
 
 TASK_TEST(what_contradicts_itself_is_refused)
