@@ -457,6 +457,7 @@ FILE_TEST(modes_are_those_of_fopen)
     CHECK_INT(rill_file_write(appended, "456", 3), 0);
     check_contents("m", "123456");
     rill_auto(rill_file) emptied = rill_file_open(in_folder("m"), "w");
+    CHECK(emptied);
     check_contents("m", "");
     rill_file_info info;
     CHECK_INT(rill_file_stat(in_folder("m"), &info), 0);

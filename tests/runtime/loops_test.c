@@ -156,7 +156,7 @@ static int wait_in_vain(void *arg)
 {
     rill_loop *loop = arg ? rill_loop_ref(rill_loop_current()) : NULL;
     rill_event_init(&never);
-    ualarm(20000, 0);
+    ualarm(50000, 0);
     int rc = rill_event_wait(&never);
     rill_loop_unref(loop);
     return rc;
@@ -247,7 +247,7 @@ TEST(a_loop_that_nobody_joins_tells_of_its_failure)
     REQUIRE(loop);
     while (rill_call_soon_threadsafe(loop, count_call, NULL) == 0)
         usleep(1000);
-    usleep(20000);
+    usleep(100000); /* its thread ends */
     rill_loop_unref(loop);
     CHECK_INT(logged_lines, 1);
     CHECK_CONTAINS(logged, "'lonely'");
