@@ -13,8 +13,9 @@
  *     int main(void) { return rill_test_run(scenario, NULL) < 0; }
  *
  * Everything that stands on the library runs on it unchanged: streams, TLS, HTTP, Redis, timers. A
- * run that fails says with which seed: RILL_SEED=0x… in the environment repeats it exactly. What a
- * program does beside the library (files, its own sockets and threads, time(2)) is not simulated.
+ * run that fails says with which seed: RILL_SEED=0x… in the environment repeats it exactly, and
+ * RILL_TRACE=1 writes to stderr all that happens. What a program does beside the library (files,
+ * its own sockets and threads, time(2)) is not simulated.
  *
  * But for rill_test_run and the sweeps all functions are for tasks of such a run; elsewhere they
  * fail with RILL_EINVAL.

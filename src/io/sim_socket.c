@@ -283,29 +283,35 @@ static void meet(rill__sim_socket *client, rill__sim_socket *listener)
     rill__sim_serve(listener);
 }
 
+/* What a connect hears: 0, it is let in; EAGAIN, nothing; else why not. */
+static int answer_to(rill__sim_socket *socket, const rill__sim_socket *listener,
+                     const rill__sim_link *link)
+{
+    if (!socket->remote)
+        return EHOSTUNREACH;
+    if (link->down)
+        return EAGAIN;
+    if (!listener || rill__sim_chance(socket->sim, link->refuse))
+        return is_local(socket) ? ENOENT : ECONNREFUSED;
+    if (listener->queued < listener->backlog)
+        return 0;
+    return is_local(socket) ? ENOBUFS : EAGAIN;
+}
+
 void rill__sim_syn_arrives(rill__sim_event *event)
 {
     rill__sim_socket *socket = event->to;
-    rill__sim *sim = socket->sim;
     if (socket->state != RILL__SIM_CONNECTING)
         return;
-    const rill__sim_host *host = socket->remote;
-    rill__sim_link link = rill__sim_link_get(sim, socket->host, host);
-    rill__sim_socket *listener = host ? find_listener(sim, host, &socket->peer) : NULL;
-    if (host && link.down)
-        try_again(socket);
-    else if (!listener || rill__sim_chance(sim, link.refuse))
-        fail_connect(socket,
-                     !host              ? EHOSTUNREACH
-                     : is_local(socket) ? ENOENT
-                                        : ECONNREFUSED,
-                     link.latency_ns);
-    else if (listener->queued < listener->backlog)
+    rill__sim_link link = rill__sim_link_of(socket);
+    rill__sim_socket *listener = find_listener(socket->sim, socket->remote, &socket->peer);
+    int error = answer_to(socket, listener, &link);
+    if (error == 0)
         meet(socket, listener);
-    else if (is_local(socket))
-        fail_connect(socket, ENOBUFS, 0);
-    else
+    else if (error == EAGAIN)
         try_again(socket);
+    else
+        fail_connect(socket, error, link.latency_ns);
 }
 
 /* ---- operations ---- */

@@ -444,7 +444,7 @@ WORLD_TEST(descriptors_run_out, .seed = 1, .descriptors = 3)
     rill_auto(rill_listener) listener = rill_listen("127.0.0.1", 7);
     rill_auto(rill_stream) client = rill_connect("127.0.0.1", 7);
     rill_auto(rill_stream) server = rill_accept(listener);
-    CHECK(server);
+    CHECK(client && server);
     CHECK_INT(connect_loopback("127.0.0.1"), RILL_ECONNECT);
     CHECK_INT(rill_last_error()->os_errno, EMFILE);
     rill_stream_free(rill_take(server));

@@ -382,7 +382,7 @@ static int leave_stream(void *arg)
 {
     rill_auto(rill_listener) listener = rill_listen("127.0.0.1", 7);
     kept = rill_connect("127.0.0.1", 7);
-    return kept && !arg ? 0 : rill_fail(RILL_EREFUSED, "on purpose");
+    return kept && listener && !arg ? 0 : rill_fail(RILL_EREFUSED, "on purpose");
 }
 
 static int leave_session(void *arg)
