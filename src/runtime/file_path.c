@@ -204,6 +204,10 @@ rill_dir *rill_dir_read_with(const rill_dir_read_opts *given)
 {
     rill_dir_read_opts opts;
     rill__opts_read(opts, given);
+    if (!opts.path) {
+        rill__fail(RILL_EINVAL, "read folder: no path given");
+        return NULL;
+    }
     struct dir_job job = { .path = opts.path, .limit = opts.limit ? opts.limit : ENTRIES_MAX };
     if (rill_to_thread(read_dir_now, &job) == 0)
         return job.dir;
@@ -311,6 +315,8 @@ int rill_file_mkdir_with(const rill_mkdir_opts *given)
 {
     rill_mkdir_opts opts;
     rill__opts_read(opts, given);
+    if (!opts.path)
+        return rill__fail(RILL_EINVAL, "mkdir: no path given");
     struct path_job job = {
         .path = opts.path,
         .permissions = opts.permissions ? opts.permissions : 0777,

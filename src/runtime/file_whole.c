@@ -130,6 +130,10 @@ static int read_all_now(void *arg)
 
 static struct read_job *new_read(const rill_file_read_opts *opts)
 {
+    if (!opts->path) {
+        rill__fail(RILL_EINVAL, "read: no path given");
+        return NULL;
+    }
     size_t len = strlen(opts->path);
     struct read_job *job = rill__zalloc(sizeof *job + len + 1);
     if (!job) {

@@ -109,6 +109,15 @@ FILE_TEST(reading_has_a_limit)
     CHECK(unlimited);
 }
 
+TASK_TEST(a_path_must_be_given)
+{
+    CHECK(!rill_file_read_all_with(NULL));
+    CHECK_INT(rill_errcode(), RILL_EINVAL);
+    CHECK(!rill_dir_read_with(NULL));
+    CHECK_INT(rill_errcode(), RILL_EINVAL);
+    CHECK_INT(rill_file_mkdir_with(NULL), RILL_EINVAL);
+}
+
 TASK_TEST(a_file_that_does_not_say_its_size_is_read_whole_and_limited)
 {
     rill_auto(rill_contents) status = rill_file_read_all("/proc/self/status");
