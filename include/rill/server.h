@@ -136,7 +136,8 @@ typedef struct rill_app_opts {
                                   Default: 60 */
     int max_connections;       /* default: 65536; more wait to be accepted */
     bool access_log;           /* a line for each request, by rill_log as "access": the common log
-                                  format, and the seconds that it took */
+                                  format, and the seconds that it took; its status is 499, as in
+                                  nginx, when the client left before there was a reply */
     bool cancel_on_disconnect; /* for all routes */
     bool quiet;                /* does not print where it listens */
 } rill_app_opts;
@@ -241,7 +242,8 @@ RILL_AWAITS RILL_API int rill_reply_begin(rill_request *request, int status);
  * than it is written. It is sent at the latest when the handler next waits.
  * Errors  RILL_ERESET the peer is gone; RILL_ETIMEDOUT it reads nothing; RILL_EREPLY more than the
  *         announced length, or not begun. The handler that returns with less cuts the connection.
- * Cancel  part of the piece may have been written: the reply can only be cut. */
+ * Cancel  a piece of at most 16 KiB was not written; of a longer one a part may have been, and then
+ *         the reply can only be cut: what follows fails with RILL_EREPLY. */
 RILL_AWAITS RILL_API int rill_reply_write(rill_request *request, const void *bytes, size_t len);
 RILL_AWAITS RILL_API int rill_reply_printf(rill_request *request, const char *format, ...)
     RILL_PRINTF(2, 3);

@@ -258,7 +258,8 @@ static void accept_some(rill_listener *listener, bool got)
     listener->users++;
     int left = ACCEPTS_PER_TURN;
     for (; left > 0 && listener->accepted; left--) {
-        if (!got && !rill__submit(rill__loop_driver(), &listener->op))
+        /* It waits already when what was accepted has stopped and started the listener. */
+        if (!got && (listener->op.pending || !rill__submit(rill__loop_driver(), &listener->op)))
             break;
         got = false;
         if (!handle_accept(listener))

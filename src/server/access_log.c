@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <time.h>
 
+/* What nginx writes for a client that left before there was a reply: no status of HTTP. */
+#define STATUS_CLIENT_LEFT 499
 /* As much of the request line as is shown. */
 #define TARGET_SHOWN 512u
 
@@ -60,8 +62,9 @@ void rill__access_log(rill_request *request)
     rill__buf line = rill__buf_make(8 * TARGET_SHOWN);
     rill__buf_printf(&line, "%.*s - - [%s] \"", host_len(peer), peer, date);
     append_request_line(&line, request);
-    rill__buf_printf(&line, "\" %d %llu %.6f", request->reply.status,
-                     (unsigned long long)request->reply.written, seconds);
+    int status = request->client_left ? STATUS_CLIENT_LEFT : request->reply.status;
+    rill__buf_printf(&line, "\" %d %llu %.6f", status, (unsigned long long)request->reply.written,
+                     seconds);
     rill_log(RILL_LOG_INFO, "access", "%s", rill__buf_str(&line).ptr);
     rill__buf_free(&line);
 }

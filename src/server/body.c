@@ -100,7 +100,7 @@ static int let_others_run(rill_request *request)
     return rill_sleep(0);
 }
 
-int rill__body_next(rill_request *request, rill_str *ret_piece)
+static int next_piece(rill_request *request, rill_str *ret_piece)
 {
     RILL__TRY(let_others_run(request)); /* here, where a cancellation loses nothing */
     while (request->body_error == 0) {
@@ -126,11 +126,20 @@ int rill__body_next(rill_request *request, rill_str *ret_piece)
     return rill__fail(request->body_error, "request body: an earlier read of it failed");
 }
 
+int rill__body_next(rill_request *request, rill_str *ret_piece)
+{
+    int rc = next_piece(request, ret_piece);
+    rill__connection_consumed(request->connection);
+    return rc;
+}
+
 /* ---- for handlers ---- */
 
 ptrdiff_t rill_request_read(rill_request *request, void *buf, size_t len)
 {
     RILL__TRY(rill__checkpoint("request body"));
+    if (len == 0)
+        return rill__fail(RILL_EINVAL, "request body: there is no room to read into");
     if (request->piece.len == 0) {
         int rc = rill__body_next(request, &request->piece);
         if (rc <= 0) {

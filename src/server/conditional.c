@@ -107,6 +107,7 @@ static int reply_parts(rill_request *request, const rill__ranges *ranges, const 
         rill__buf_append(&out, body->ptr + range->start, (size_t)range->len);
     }
     rill__buf_printf(&out, "\r\n--%s--\r\n", boundary);
+    rill__buf_free(&request->parts); /* of a try that memory was short for */
     request->parts = out;
     if (out.failed)
         return rill__fail_nomem();

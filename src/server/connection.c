@@ -139,6 +139,14 @@ static bool watches(const rill__connection *connection)
            (route && route->opts.cancel_on_disconnect);
 }
 
+/* The handler works for nobody. */
+static void leave_handler(rill__connection *connection)
+{
+    if (!connection->request->reply.begun)
+        connection->request->client_left = true;
+    rill__connection_cancel(connection, "the client disconnected");
+}
+
 void rill__connection_break(rill__connection *connection, int code)
 {
     if (connection->broken)
@@ -146,6 +154,8 @@ void rill__connection_break(rill__connection *connection, int code)
     connection->broken = code;
     if (code == RILL_ETIMEDOUT) /* it would keep its megabytes until the peer reads them */
         reset_on_close(connection);
+    rill__deadline_set(connection, RILL__READ_DEADLINE, RILL__NEVER);
+    rill__deadline_set(connection, RILL__WRITE_DEADLINE, RILL__NEVER);
     rill__io_close(&connection->handle);
     rill_request *request = connection->request;
     if (!request)
@@ -153,7 +163,7 @@ void rill__connection_break(rill__connection *connection, int code)
     rill__waitq_wake_all(&request->input_waiters);
     rill__waitq_wake_all(&request->output_waiters);
     if (handler_runs(connection) && watches(connection))
-        rill__connection_cancel(connection, "the client disconnected");
+        leave_handler(connection);
 }
 
 void rill__connection_drop(rill__connection *connection)
@@ -175,7 +185,19 @@ void rill__connection_poke(rill__connection *connection)
     rill__defer_to_turn_end(&connection->deferred);
 }
 
+void rill__connection_consumed(rill__connection *connection)
+{
+    if (connection->request->waited && watches(connection))
+        rill__connection_poke(connection);
+}
+
 /* ---- waiting for a head ---- */
+
+static void start_keepalive(rill__connection *connection)
+{
+    rill__deadline_set(connection, RILL__READ_DEADLINE,
+                       rill__after(rill__loop_now(), connection->app->settings.keepalive_ns));
+}
 
 static void expect_next(rill__connection *connection)
 {
@@ -183,8 +205,14 @@ static void expect_next(rill__connection *connection)
     rill__input_next(connection->request);
     connection->state = RILL__HEAD;
     connection->head_begun = false;
-    rill__deadline_set(connection, RILL__READ_DEADLINE,
-                       rill__after(rill__loop_now(), connection->app->settings.keepalive_ns));
+    connection->served = true;
+    start_keepalive(connection);
+}
+
+void rill__connection_all_sent(rill__connection *connection)
+{
+    if (connection->state == RILL__HEAD && connection->served && !connection->head_begun)
+        start_keepalive(connection);
 }
 
 static bool wait_for_head(rill__connection *connection)
@@ -218,8 +246,12 @@ static bool step_head(rill__connection *connection)
 {
     rill_request *request = connection->request;
     if (request && rill__input_len(request) > 0) {
-        if (is_congested(connection))
+        if (is_congested(connection)) {
+            /* It is not the peer's silence that keeps this request waiting. */
+            connection->head_begun = false;
+            rill__deadline_set(connection, RILL__READ_DEADLINE, RILL__NEVER);
             return connection->broken != 0;
+        }
         int n = rill__h1_head_parse(&request->head, request->input.ptr + request->input.start,
                                     rill__input_len(request));
         if (n > 0) {
@@ -272,12 +304,15 @@ static void finish_request(rill__connection *connection)
 /* Looks whether the client is still there. What it sends meanwhile is kept, as far as it fits. */
 static void watch(rill__connection *connection)
 {
-    struct rill__input *input = &connection->request->input;
+    rill_request *request = connection->request;
+    const struct rill__input *input = &request->input;
+    if (input->end == input->cap && request->piece.len == 0)
+        rill__input_compact(request);
     while (!connection->broken && !connection->peer_ended && input->end < input->cap)
         if (!rill__input_receive(connection))
             return;
-    if (connection->peer_ended)
-        rill__connection_cancel(connection, "the client disconnected");
+    if (connection->peer_ended || connection->broken)
+        leave_handler(connection);
 }
 
 static bool step_handler(rill__connection *connection)
@@ -287,7 +322,7 @@ static bool step_handler(rill__connection *connection)
         return true;
     }
     rill__output_flush(connection);
-    if (!connection->broken && watches(connection))
+    if (watches(connection))
         watch(connection);
     return false;
 }
@@ -331,8 +366,11 @@ static bool step_closing(rill__connection *connection)
 {
     rill_request *request = connection->request;
     rill__output_flush(connection);
-    if (request && !connection->broken && rill__output_pending(request) > 0)
+    if (request && connection->writer.pending) {
+        /* As long as it takes some, it may take its time. */
+        rill__deadline_set(connection, RILL__READ_DEADLINE, RILL__NEVER);
         return false;
+    }
     if (connection->tls && !connection->goodbye && !connection->abort) {
         connection->goodbye = true;
         rill__tls_goodbye(connection->tls);

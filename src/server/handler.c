@@ -77,6 +77,8 @@ static bool client_left(int rc)
 static void conclude(rill_request *request, int rc)
 {
     struct rill__reply *reply = &request->reply;
+    request->client_left =
+        !reply->begun && (request->client_left || request->connection->broken == RILL_ERESET);
     if (!reply->begun && rc >= 0) {
         rc = rill__fail(RILL_EFAILED, "the handler did not reply");
     }
@@ -86,7 +88,7 @@ static void conclude(rill_request *request, int rc)
         rill_reply_end(request);
     else if (!reply->ended && !reply->reported && !client_left(rc))
         log_failure(request, message_of(rc));
-    if (!reply->ended || request->output.queued.failed)
+    if (!reply->ended)
         request->cut = true;
 }
 
@@ -133,7 +135,6 @@ static void reply_simple(rill_request *request, int status, const char *text)
 {
     rill__reply_whole(request, status, "text/plain; charset=utf-8", rill_str_of(text));
     request->handler_done = true;
-    request->cut = request->output.queued.failed;
 }
 
 static void reply_not_found(rill_request *request, bool path_known)
@@ -156,8 +157,7 @@ static void reply_options(rill_request *request)
     rill__router_allow(&request->connection->app->router, NULL, &request->arena, &allow);
     if (allow[0])
         rill__headers_add(&request->reply.headers, RILL_STR("Allow"), rill_str_of(allow));
-    rill__reply_whole(request, 200, NULL, RILL_STR(""));
-    request->handler_done = true;
+    reply_simple(request, 200, "");
 }
 
 void rill__refuse(rill_request *request, int status, const char *why)

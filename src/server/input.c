@@ -49,9 +49,12 @@ void rill__input_next(rill_request *request)
     }
 }
 
-/* Moves the unread bytes down to `floor`, below which the head lies. */
-static void compact(struct rill__input *input, size_t floor)
+void rill__input_compact(rill_request *request)
 {
+    struct rill__input *input = &request->input;
+    size_t floor = 0; /* below it lies the head */
+    if (request->connection->state != RILL__HEAD && !input->head)
+        floor = (size_t)(request->text - input->ptr) + request->head_len;
     size_t len = input->end - input->start;
     if (input->start == floor)
         return;
@@ -100,17 +103,13 @@ static int part_from_head(struct rill__input *input)
 int rill__input_make_room(rill_request *request)
 {
     struct rill__input *input = &request->input;
-    bool has_head = request->connection->state != RILL__HEAD;
-    size_t floor = 0;
-    if (has_head && !input->head)
-        floor = (size_t)(request->text - input->ptr) + request->head_len;
     if (input->start == input->end || input->end == input->cap)
-        compact(input, floor);
-    if (!has_head)
+        rill__input_compact(request);
+    if (request->connection->state == RILL__HEAD)
         return input->end < input->cap ? 0 : grow_for_head(input);
     if (input->cap - input->end >= BODY_ROOM)
         return 0;
-    compact(input, floor);
+    rill__input_compact(request);
     return input->cap - input->end >= BODY_ROOM ? 0 : part_from_head(input);
 }
 

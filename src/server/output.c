@@ -106,6 +106,8 @@ static void on_sent(rill__op *op)
     rill_request *request = connection->request;
     if (rill__output_pending(request) <= RILL__OUTPUT_MAX / 2)
         rill__waitq_wake_all(&request->output_waiters);
+    if (rill__output_pending(request) == 0)
+        rill__connection_all_sent(connection);
     rill__connection_run(connection);
 }
 

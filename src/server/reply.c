@@ -6,16 +6,10 @@
 #include <jansson.h>
 #include <stdio.h>
 
-int rill__reply_whole(rill_request *request, int status, const char *type, rill_str body)
+/* The head and the body that goes with it. */
+static int write_whole(rill_request *request, int status, const char *type, rill_str body)
 {
     struct rill__reply *reply = &request->reply;
-    if (reply->begun)
-        return rill__fail(RILL_EREPLY, "reply: there is one already");
-    if (status == 200) {
-        struct rill__whole whole = { type, body };
-        RILL__TRY(rill__reply_conditional(request, &status, &whole));
-        body = whole.body;
-    }
     reply->has_length = true;
     reply->length = body.len;
     RILL__TRY(rill__reply_head(request, status, body.len > 0 ? type : NULL));
@@ -26,9 +20,24 @@ int rill__reply_whole(rill_request *request, int status, const char *type, rill_
         rill__reply_misuse(request, "status %d has no body: %zu bytes are dropped", status,
                            body.len);
     }
-    reply->ended = true;
-    if (request->output.queued.failed)
+    if (request->output.queued.failed) {
+        request->cut = true;
         return rill__fail_nomem();
+    }
+    reply->ended = true;
+    return 0;
+}
+
+int rill__reply_whole(rill_request *request, int status, const char *type, rill_str body)
+{
+    if (request->reply.begun)
+        return rill__fail(RILL_EREPLY, "reply: there is one already");
+    if (status == 200) {
+        struct rill__whole whole = { type, body };
+        RILL__TRY(rill__reply_conditional(request, &status, &whole));
+        body = whole.body;
+    }
+    RILL__TRY(write_whole(request, status, type, body));
     if (request->waited)
         rill__connection_poke(request->connection);
     return 0;

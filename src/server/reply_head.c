@@ -157,5 +157,8 @@ int rill__reply_head(rill_request *request, int status, const char *type)
     if (reply->headers.count > 0)
         rill__h1_write_headers(out, &reply->headers);
     write_framing(request, out);
-    return rill__h1_write_end(out);
+    int rc = rill__h1_write_end(out);
+    if (rc < 0)
+        request->cut = true;
+    return rc;
 }

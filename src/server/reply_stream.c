@@ -35,11 +35,18 @@ int rill_reply_begin(rill_request *request, int status)
 
 /* ---- writing ---- */
 
+static int fail_cut(void)
+{
+    return rill__fail(RILL_EREPLY, "reply: an earlier write failed in its middle");
+}
+
 static int check_write(rill_request *request, size_t len)
 {
     struct rill__reply *reply = &request->reply;
     if (!reply->begun || reply->ended)
         return rill__fail(RILL_EREPLY, "reply: it has %s", reply->begun ? "ended" : "not begun");
+    if (request->cut)
+        return fail_cut();
     if (reply->has_length && len > reply->length - reply->written) {
         rill__reply_misuse(request, "the handler writes more than the %llu bytes it announced",
                            (unsigned long long)reply->length);
@@ -61,24 +68,52 @@ static int wait_for_room(rill_request *request)
     return connection->broken ? broken(request) : 0;
 }
 
-static void put_piece(rill_request *request, const char *bytes, size_t len)
+static int put_piece(rill_request *request, rill_str piece)
 {
     rill__buf *out = &request->output.queued;
     if (request->reply.chunked)
-        rill__h1_write_chunk(out, bytes, len);
+        rill__h1_write_chunk(out, piece.ptr, piece.len);
     else
-        rill__buf_append(out, bytes, len);
-    request->reply.written += len;
+        rill__buf_append(out, piece.ptr, piece.len);
+    if (out->failed)
+        return rill__fail_nomem();
+    request->reply.written += piece.len;
+    request->reply_run += piece.len;
+    return 0;
 }
 
 /* A peer that reads as fast as it is written must not keep all others waiting. */
-static int let_others_run(rill_request *request, size_t len)
+static int let_others_run(rill_request *request)
 {
-    request->reply_run += len;
     if (request->reply_run < BYTES_PER_TURN)
         return 0;
     request->reply_run = 0;
     return rill_sleep(0);
+}
+
+static int write_piece(rill_request *request, rill_str piece)
+{
+    RILL__TRY(let_others_run(request)); /* here, where a cancellation loses nothing */
+    RILL__TRY(wait_for_room(request));
+    return put_piece(request, piece);
+}
+
+static int write_pieces(rill_request *request, rill_str bytes)
+{
+    size_t done = 0;
+    while (done < bytes.len) {
+        size_t left = bytes.len - done;
+        int rc = write_piece(request,
+                             (rill_str){ bytes.ptr + done, left < PIECE_MAX ? left : PIECE_MAX });
+        if (rc < 0) {
+            /* What goes on behind a piece that is not whole would be another reply. */
+            request->cut = done > 0 || request->output.queued.failed;
+            return rc;
+        }
+        done += left < PIECE_MAX ? left : PIECE_MAX;
+    }
+    send_soon(request);
+    return 0;
 }
 
 int rill_reply_write(rill_request *request, const void *bytes, size_t len)
@@ -94,19 +129,7 @@ int rill_reply_write(rill_request *request, const void *bytes, size_t len)
                                request->reply.status, len);
         return 0;
     }
-    const char *at = bytes;
-    while (len > 0) {
-        size_t n = len < PIECE_MAX ? len : PIECE_MAX;
-        put_piece(request, at, n);
-        if (request->output.queued.failed)
-            return rill__fail_nomem();
-        RILL__TRY(wait_for_room(request));
-        RILL__TRY(let_others_run(request, n));
-        at += n;
-        len -= n;
-    }
-    send_soon(request);
-    return 0;
+    return write_pieces(request, (rill_str){ bytes, len });
 }
 
 int rill_reply_printf(rill_request *request, const char *format, ...)
@@ -137,6 +160,8 @@ int rill_reply_end(rill_request *request)
         return rill__fail(RILL_EREPLY, "reply: it has not begun");
     if (reply->ended)
         return 0;
+    if (request->cut)
+        return fail_cut();
     if (reply->has_length && !reply->no_body && reply->written < reply->length) {
         rill__reply_misuse(request, "the handler wrote %llu of the %llu bytes it announced",
                            (unsigned long long)reply->written, (unsigned long long)reply->length);
@@ -145,7 +170,11 @@ int rill_reply_end(rill_request *request)
                           (unsigned long long)reply->length);
     }
     if (reply->chunked && !reply->no_body)
-        RILL__TRY(rill__h1_write_last_chunk(&request->output.queued, NULL));
+        rill__h1_write_last_chunk(&request->output.queued, NULL);
+    if (request->output.queued.failed) {
+        request->cut = true;
+        return rill__fail_nomem();
+    }
     reply->ended = true;
     send_soon(request);
     return 0;

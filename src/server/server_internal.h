@@ -137,6 +137,7 @@ struct rill__connection {
     uint8_t state;         /* enum rill__connection_state */
     bool peer_ended;       /* it will send nothing more */
     bool head_begun;       /* bytes of a head have come: its deadline runs */
+    bool served;           /* a request was answered: what comes next may take keepalive_timeout */
     bool linger;           /* the peer may still be sending */
     bool abort;            /* close with a reset: the end must not look like one */
     bool goodbye;          /* TLS has said its goodbye */
@@ -192,6 +193,7 @@ struct rill_request {
     bool handler_done;  /* the handler has returned, and its reply is made */
     bool waited;        /* the handler has waited: the machine must be poked */
     bool cut;           /* the reply cannot be completed */
+    bool client_left;   /* before there was a reply */
     bool body_late;     /* it came too slowly */
     bool body_is_whole; /* rill_request_body has it */
     int body_error;     /* the code that reading the body failed with */
@@ -247,6 +249,10 @@ void rill__connection_accepted(void *app, int fd, const struct sockaddr_storage 
 void rill__connection_run(rill__connection *connection);
 /* Has the machine run at the end of the turn: for tasks. */
 void rill__connection_poke(rill__connection *connection);
+/* The handler has taken input: where it was full, the client can be watched again. */
+void rill__connection_consumed(rill__connection *connection);
+/* All output has left, later than it was made. */
+void rill__connection_all_sent(rill__connection *connection);
 /* Nothing can be read or written any more: `code` is what those who try get. */
 void rill__connection_break(rill__connection *connection, int code);
 /* Cancels its handler, if one runs. */
@@ -264,6 +270,8 @@ bool rill__input_receive(rill__connection *connection);
 /* Makes room for more, within bounds; of what is there only the head and the unread rest are kept.
  * Returns 0, RILL_ELIMIT or RILL_ENOMEM. */
 int rill__input_make_room(rill_request *request);
+/* Moves the unread bytes down to the head: what was consumed is overwritten. */
+void rill__input_compact(rill_request *request);
 /* Forgets the head's bytes: the input begins with what comes next. */
 void rill__input_next(rill_request *request);
 void rill__input_op_init(rill__connection *connection);

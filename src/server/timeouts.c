@@ -40,7 +40,7 @@ static void read_too_slow(rill__connection *connection)
     case RILL__HEAD:
         if (connection->head_begun && request)
             rill__refuse(request, 408, "the request took too long to arrive");
-        else
+        else if (!connection->served || !connection->writer.pending) /* else it begins after that */
             connection->state = RILL__CLOSING;
         break;
     case RILL__HANDLER:
