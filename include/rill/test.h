@@ -160,7 +160,7 @@ RILL_API int rill_test_fault_with(const rill_test_fault_opts *opts);
  *
  *     int n = rill_test_cancel_sweep(scenario, &state, .after = still_works);
  *
- * Each returns the first n at which the run was complete, and says it on stdout (not with .quiet);
+ * Each returns the first n at which the run was complete, and says it on stderr (not with .quiet);
  * or a negative code, explained on stderr. `.report` tells of the last run.
  */
 

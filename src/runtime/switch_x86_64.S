@@ -47,8 +47,8 @@ rill__switch:
     .cfi_endproc
     .size rill__switch, . - rill__switch
 
-/* The first thing that runs on a new stack: calls rill__task_entry(r12), which never returns, and so
- * by a jump too. Unwinding ends here. */
+/* The first thing that runs on a new stack: calls rill__task_entry(r12), which never returns, and
+ * so by a jump too. Unwinding ends here. */
     .globl rill__switch_entry
     .hidden rill__switch_entry
     .type rill__switch_entry, @function

@@ -87,8 +87,8 @@ static int conclude(struct sweep *sweep, const char *name, int rc)
     if (rc < 0)
         return rc;
     if (!sweep->opts.quiet)
-        printf("%s sweep: complete at %lu; %lu of %lu runs failed in words\n", name, sweep->longest,
-               sweep->failed, sweep->runs);
+        fprintf(stderr, "%s sweep: complete at %lu; %lu of %lu runs failed in words\n", name,
+                sweep->longest, sweep->failed, sweep->runs);
     return (int)sweep->longest;
 }
 
