@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "io/handle.h"
 #include "io/kernel.h"
+#include "io/syscalls.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -110,7 +111,7 @@ static int64_t try_recv(rill__op *op)
             return -ENOMEM;
     }
     bool is_socket = handle->kind == RILL__SOCKET;
-    ssize_t n = is_socket ? recv(handle->fd, ptr, len, MSG_DONTWAIT) : read_file(handle, ptr, len);
+    ssize_t n = is_socket ? rill__sys_recv(handle->fd, ptr, len, MSG_DONTWAIT) : read_file(handle, ptr, len);
     if (n < 0)
         return -errno;
     /* What came is all there was; a hang-up, and what stands behind urgent data, at which a read
@@ -132,7 +133,7 @@ static int64_t try_send(rill__op *op)
     if (op->handle->kind != RILL__SOCKET)
         n = write_file(op->handle, iov, op->send.count);
     else if (op->send.count == 1) /* the common case: send has less to look at */
-        n = send(op->handle->fd, iov->iov_base, iov->iov_len, flags);
+        n = rill__sys_send(op->handle->fd, iov->iov_base, iov->iov_len, flags);
     else
         n = sendmsg(op->handle->fd, &message, flags);
     return n < 0 ? -errno : n;
@@ -315,21 +316,21 @@ static void close_handle(rill__driver *base, rill__handle *handle)
 static int wait_events(struct epoll_driver *driver, uint64_t timeout_ns)
 {
     if (timeout_ns == RILL__NEVER)
-        return epoll_wait(driver->epoll_fd, driver->events, BATCH, -1);
+        return rill__sys_epoll_wait(driver->epoll_fd, driver->events, BATCH, -1);
     if (timeout_ns == 0)
-        return epoll_wait(driver->epoll_fd, driver->events, BATCH, 0);
+        return rill__sys_epoll_wait(driver->epoll_fd, driver->events, BATCH, 0);
     if (driver->has_pwait2) {
         struct timespec timeout = {
             .tv_sec = (time_t)(timeout_ns / RILL__SECOND),
             .tv_nsec = (long)(timeout_ns % RILL__SECOND),
         };
-        int n = epoll_pwait2(driver->epoll_fd, driver->events, BATCH, &timeout, NULL);
+        int n = rill__sys_epoll_pwait2(driver->epoll_fd, driver->events, BATCH, &timeout);
         if (n >= 0 || (errno != ENOSYS && errno != EPERM))
             return n;
         driver->has_pwait2 = false;
     }
     uint64_t ms = timeout_ns / 1000000 + (timeout_ns % 1000000 != 0); /* never early */
-    return epoll_wait(driver->epoll_fd, driver->events, BATCH, ms > 3600000 ? 3600000 : (int)ms);
+    return rill__sys_epoll_wait(driver->epoll_fd, driver->events, BATCH, ms > 3600000 ? 3600000 : (int)ms);
 }
 
 static void drain_wake(int fd)

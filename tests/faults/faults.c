@@ -120,16 +120,16 @@ int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
     return fails(FAULT_accept4, fd) ? -1 : __real_accept4(fd, address, len, flags);
 }
 
-ssize_t __real_recv(int fd, void *buf, size_t len, int flags);
-ssize_t __wrap_recv(int fd, void *buf, size_t len, int flags)
+ssize_t __real_rill__sys_recv(int fd, void *buf, size_t len, int flags);
+ssize_t __wrap_rill__sys_recv(int fd, void *buf, size_t len, int flags)
 {
-    return moves_none(FAULT_recv, fd, &len) ? -1 : __real_recv(fd, buf, len, flags);
+    return moves_none(FAULT_recv, fd, &len) ? -1 : __real_rill__sys_recv(fd, buf, len, flags);
 }
 
-ssize_t __real_send(int fd, const void *buf, size_t len, int flags);
-ssize_t __wrap_send(int fd, const void *buf, size_t len, int flags)
+ssize_t __real_rill__sys_send(int fd, const void *buf, size_t len, int flags);
+ssize_t __wrap_rill__sys_send(int fd, const void *buf, size_t len, int flags)
 {
-    return moves_none(FAULT_send, fd, &len) ? -1 : __real_send(fd, buf, len, flags);
+    return moves_none(FAULT_send, fd, &len) ? -1 : __real_rill__sys_send(fd, buf, len, flags);
 }
 
 /* Several buffers at once are a send as well. */
@@ -155,18 +155,19 @@ ssize_t __wrap_sendto(int fd, const void *buf, size_t len, int flags, const stru
     return fails(FAULT_sendto, fd) ? -1 : __real_sendto(fd, buf, len, flags, to, to_len);
 }
 
-int __real_epoll_wait(int fd, struct epoll_event *events, int max, int timeout);
-int __wrap_epoll_wait(int fd, struct epoll_event *events, int max, int timeout)
+int __real_rill__sys_epoll_wait(int fd, struct epoll_event *events, int max, int timeout);
+int __wrap_rill__sys_epoll_wait(int fd, struct epoll_event *events, int max, int timeout)
 {
-    return fails(FAULT_epoll_wait, -1) ? -1 : __real_epoll_wait(fd, events, max, timeout);
+    return fails(FAULT_epoll_wait, -1) ? -1 : __real_rill__sys_epoll_wait(fd, events, max, timeout);
 }
 
-int __real_epoll_pwait2(int fd, struct epoll_event *events, int max, const struct timespec *timeout,
-                        const sigset_t *mask);
-int __wrap_epoll_pwait2(int fd, struct epoll_event *events, int max, const struct timespec *timeout,
-                        const sigset_t *mask)
+int __real_rill__sys_epoll_pwait2(int fd, struct epoll_event *events, int max,
+                                  const struct timespec *timeout);
+int __wrap_rill__sys_epoll_pwait2(int fd, struct epoll_event *events, int max,
+                                  const struct timespec *timeout)
 {
-    return fails(FAULT_epoll_wait, -1) ? -1 : __real_epoll_pwait2(fd, events, max, timeout, mask);
+    return fails(FAULT_epoll_wait, -1) ? -1
+                                       : __real_rill__sys_epoll_pwait2(fd, events, max, timeout);
 }
 
 int __real_connect(int fd, const struct sockaddr *address, socklen_t len);
@@ -294,15 +295,15 @@ int __wrap_posix_spawnp(pid_t *ret_pid, const char *file, const posix_spawn_file
 long __real_syscall(long number, ...);
 long __wrap_syscall(long number, ...)
 {
-    long given[5];
+    long given[6];
     va_list args;
     va_start(args, number);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 6; i++)
         given[i] = va_arg(args, long);
     va_end(args);
     if (number == SYS_pidfd_open && fails(FAULT_pidfd_open, -1))
         return -1;
-    return __real_syscall(number, given[0], given[1], given[2], given[3], given[4]);
+    return __real_syscall(number, given[0], given[1], given[2], given[3], given[4], given[5]);
 }
 
 /* Without waiting, nothing can interrupt it. */
