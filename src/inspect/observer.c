@@ -190,15 +190,26 @@ static void forget(void)
     atomic_store(&rill__inspector_waits, false);
 }
 
-static void watch_forks(void)
+static pthread_key_t watched; /* set in threads whose loop has begun */
+
+/* The thread ended inside its loop, by pthread_exit: the observer must not outlive it. */
+static void thread_ended(void *arg)
+{
+    (void)arg;
+    rill__observer_end();
+}
+
+static void prepare(void)
 {
     pthread_atfork(NULL, NULL, forget);
+    pthread_key_create(&watched, thread_ended);
 }
 
 void rill__observer_begin(const rill__settings *settings)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, watch_forks);
+    pthread_once(&once, prepare);
+    pthread_setspecific(watched, &observer);
     pthread_mutex_lock(&observer.lock);
     if (observer.loops++ == 0 && (settings->dumps || settings->stall != RILL__NEVER)) {
         observer.settings = *settings;
@@ -211,6 +222,7 @@ void rill__observer_begin(const rill__settings *settings)
 
 void rill__observer_end(void)
 {
+    pthread_setspecific(watched, NULL);
     pthread_mutex_lock(&observer.lock);
     if (observer.loops > 0 && --observer.loops == 0 && observer.running) {
         unhandle_signal();
