@@ -115,7 +115,7 @@ void rill__symbols_free(rill__module *module)
 /* The last symbol at or below the address, if the address is within it. */
 static const rill__symbol *find_symbol(const rill__module *module, uint64_t address)
 {
-    size_t low = 0, high = module->symbol_count;
+    size_t low = 0, high = module->symbols ? module->symbol_count : 0;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (module->symbols[middle].address <= address)

@@ -35,10 +35,10 @@ struct rule {
 };
 
 struct state {
-    unsigned cfa_register;
     int64_t cfa_offset;
+    uint64_t cfa; /* once it has been worked out: the stack pointer before the call */
+    unsigned cfa_register;
     bool cfa_unknown; /* an expression */
-    uint64_t cfa;     /* once it has been worked out: the stack pointer before the call */
     struct rule rules[REGISTERS];
 };
 
