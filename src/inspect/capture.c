@@ -60,6 +60,8 @@ void rill__capture_on(void)
     struct sigaction now,
         ours = { .sa_sigaction = on_look, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
     sigemptyset(&ours.sa_mask);
+    if (capture.bytes) /* it was on in the process that this one is a fork of */
+        rill__capture_off();
     sem_init(&capture.done, 0, 0);
     capture.state = IDLE;
     capture.memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
@@ -80,6 +82,7 @@ void rill__capture_off(void)
     if (capture.memory >= 0)
         close(capture.memory);
     rill__free(capture.bytes);
+    capture.bytes = NULL;
     sem_destroy(&capture.done);
 }
 

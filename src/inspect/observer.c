@@ -1,6 +1,6 @@
 /*
- * The observer's thread, and SIGUSR1, whose handler only wakes it: so the tree of tasks is written
- * by a thread that can do so, also when the loops are stuck.
+ * The observer's thread, and SIGUSR1, which only wakes it: so the tree of tasks is written by a
+ * thread that can do so, also when the loops are stuck.
  *
  * While a loop is busy the thread looks every quarter of the time after which a stall is told. When
  * none is, it sleeps until a loop pokes it. For that it says that it sleeps, has every thread of
@@ -121,13 +121,13 @@ static void start(void)
         return;
 #endif
     pthread_attr_t attributes;
-    sigset_t all, old;
+    sigset_t blocked, old;
     sem_init(&observer.wake, 0, 0);
     observer.ends = observer.measures = false;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    sigfillset(&all); /* signals are the loop's */
-    pthread_sigmask(SIG_SETMASK, &all, &old);
+    rill__signals_to_block(&blocked);
+    pthread_sigmask(SIG_SETMASK, &blocked, &old);
     observer.running = pthread_create(&observer.thread, &attributes, observe, NULL) == 0;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attributes);
@@ -147,32 +147,15 @@ static void stop(void)
 
 static void on_dump(int number)
 {
-    int error = errno;
     (void)number;
     atomic_fetch_add(&observer.dumps, 1);
     sem_post(&observer.wake);
-    errno = error;
-}
-
-/* A handler that is there already is the program's, and stays. */
-static void handle_signal(void)
-{
-    struct sigaction now, ours = { .sa_handler = on_dump, .sa_flags = SA_RESTART };
-    sigemptyset(&ours.sa_mask);
-    sigaction(SIGUSR1, NULL, &now);
-    observer.handles = !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL;
-    if (observer.handles)
-        sigaction(SIGUSR1, &ours, NULL);
 }
 
 static void unhandle_signal(void)
 {
-    struct sigaction now;
-    if (!observer.handles)
-        return;
-    sigaction(SIGUSR1, NULL, &now);
-    if (!(now.sa_flags & SA_SIGINFO) && now.sa_handler == on_dump)
-        signal(SIGUSR1, SIG_DFL);
+    if (observer.handles)
+        rill__signal_unclaim(SIGUSR1);
     observer.handles = false;
 }
 
@@ -182,9 +165,7 @@ static void unhandle_signal(void)
 static void forget(void)
 {
     pthread_mutex_init(&observer.lock, NULL);
-    if (observer.running && observer.handles)
-        unhandle_signal();
-    observer.running = false;
+    observer.running = observer.handles = false;
     observer.forked = true;
     observer.loops = 0;
     atomic_store(&rill__inspector_waits, false);
@@ -214,8 +195,8 @@ void rill__observer_begin(const rill__settings *settings)
     if (observer.loops++ == 0 && (settings->dumps || settings->stall != RILL__NEVER)) {
         observer.settings = *settings;
         start();
-        if (observer.running && settings->dumps)
-            handle_signal();
+        observer.handles =
+            observer.running && settings->dumps && rill__signal_claim(SIGUSR1, on_dump);
     }
     pthread_mutex_unlock(&observer.lock);
 }

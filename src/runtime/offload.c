@@ -143,9 +143,9 @@ int rill__thread_detached(void *(*run)(void *arg), void *arg)
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    sigset_t all, old;
-    sigfillset(&all); /* signals are the first loop's */
-    pthread_sigmask(SIG_SETMASK, &all, &old);
+    sigset_t blocked, old;
+    rill__signals_to_block(&blocked);
+    pthread_sigmask(SIG_SETMASK, &blocked, &old);
     pthread_t thread;
     int rc = pthread_create(&thread, &attributes, run, arg);
     pthread_sigmask(SIG_SETMASK, &old, NULL);

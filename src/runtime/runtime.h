@@ -14,6 +14,7 @@
 #include "runtime/wheel.h"
 
 #include <rill/task.h>
+#include <signal.h>
 
 struct rill__task;
 
@@ -283,8 +284,14 @@ void rill__each_birth(void (*tell)(const rill__birth *birth, void *arg), void *a
  * the signal itself, or it is claimed already. */
 typedef void rill__signal_fn(int number);
 bool rill__signal_claim(int number, rill__signal_fn *fn);
-/* Puts the default action back; no call of `fn` is under way afterwards. */
+/* Puts the default action back; no call of `fn` is under way afterwards. In the child of a fork
+ * there are no claims. */
 void rill__signal_unclaim(int number);
+
+/* What a thread of the library's blocks: the process's signals are for the program's own threads.
+ * Not what the thread brings upon itself, which would end the process without a word, nor SIGURG,
+ * by which it is asked where it is. */
+void rill__signals_to_block(sigset_t *ret_signals);
 
 /* ---- I/O that waits: results as of the calls, but codes of ours ---- */
 

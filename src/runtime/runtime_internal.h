@@ -318,7 +318,7 @@ int rill__fail_ended(const char *what);
 
 /* ---- offload.c ---- */
 
-/* Starts a thread that takes no signals and that nobody joins. 0 or an errno. */
+/* Starts a thread that takes no signals of the process's and that nobody joins. 0 or an errno. */
 int rill__thread_detached(void *(*run)(void *arg), void *arg);
 
 /* ---- promise.c ---- */

@@ -15,26 +15,41 @@
 #include <unistd.h>
 
 static _Atomic(rill__loop *) signal_loop; /* the loop that is told, or NULL */
-static volatile sig_atomic_t stop_signal;
+static _Atomic int stop_signal;           /* any thread may get it */
 static const int stop_signals[] = { SIGINT, SIGTERM };
 static bool claimed[2];
 
 static void on_stop(int number)
 {
     rill__loop *loop = signal_loop;
-    if (stop_signal || !loop) {
+    int none = 0;
+    if (!loop || !atomic_compare_exchange_strong(&stop_signal, &none, number)) {
         /* The second one: somebody is in a hurry. */
         signal(number, SIG_DFL);
         raise(number);
         return;
     }
-    stop_signal = number;
     loop->driver->ops->wake(loop->driver);
+}
+
+/* In the child of a fork the claims are gone (signal_watch.c), and so are other threads' loops. */
+static void forget(void)
+{
+    claimed[0] = claimed[1] = false;
+    if (signal_loop != rill__this_loop)
+        signal_loop = NULL;
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, forget);
 }
 
 void rill__signals_install(rill__loop *loop)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     rill__loop *nobody = NULL;
+    pthread_once(&once, watch_forks);
     if (!atomic_compare_exchange_strong(&signal_loop, &nobody, loop))
         return;
     stop_signal = 0;
@@ -55,6 +70,14 @@ void rill__signals_restore(void)
 int rill__signals_pending(void)
 {
     return signal_loop == rill__this_loop ? stop_signal : 0;
+}
+
+void rill__signals_to_block(sigset_t *ret_signals)
+{
+    static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGURG };
+    sigfillset(ret_signals);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        sigdelset(ret_signals, own[i]);
 }
 
 /* ---- stack overflow ---- */
@@ -136,8 +159,20 @@ static void on_fault(int number, siginfo_t *info, void *context)
         raise(number);
 }
 
+static void reset_in_child(void)
+{
+    pthread_mutex_init(&guard_lock, NULL);
+}
+
+static void watch_guard_forks(void)
+{
+    pthread_atfork(NULL, NULL, reset_in_child);
+}
+
 void rill__overflow_guard_enter(void)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_guard_forks);
     alt_stack = rill__alloc(ALT_STACK_SIZE);
     if (!alt_stack)
         return;

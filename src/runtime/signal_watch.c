@@ -98,16 +98,49 @@ static void unuse(int number)
         sigaction(number, &disposition->old, NULL);
 }
 
-/* In the child of a fork no other thread is in a handler. */
+static void before_fork(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+static void after_fork(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+static void unuse_all(const rill_signals *signals)
+{
+    for (int number = 1; number < NSIG; number++)
+        if (signals->wants[number])
+            unuse(number);
+}
+
+/* In the child no other thread is in a handler; and what other threads' loops have watched, and the
+ * library has claimed for them, does again what it did before. */
 static void reset_in_child(void)
 {
     pthread_mutex_init(&lock, NULL);
     handlers = 0;
+    for (int number = 1; number < NSIG; number++) {
+        if (!dispositions[number].claim)
+            continue;
+        dispositions[number].claim = NULL;
+        unuse(number);
+    }
+    for (_Atomic(rill_signals *) *at = &all; *at;) {
+        rill_signals *signals = *at;
+        if (signals->loop == rill_loop_current()) {
+            at = &signals->next;
+            continue;
+        }
+        unuse_all(signals);
+        *at = signals->next;
+    }
 }
 
 static void watch_forks(void)
 {
-    pthread_atfork(NULL, NULL, reset_in_child);
+    pthread_atfork(before_fork, after_fork, reset_in_child);
 }
 
 static void take_lock(void)
@@ -184,9 +217,7 @@ static void begin_watch(rill_signals *signals)
 static void end_watch(rill_signals *signals)
 {
     take_lock();
-    for (int number = 1; number < NSIG; number++)
-        if (signals->wants[number])
-            unuse(number);
+    unuse_all(signals);
     _Atomic(rill_signals *) *at = &all;
     while (*at != signals)
         at = &(*at)->next;

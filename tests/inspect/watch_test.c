@@ -100,6 +100,25 @@ TEST(a_busy_task_is_told_with_its_calls)
     CHECK_CONTAINS(child.said, "(test_inspect_watch)");
 }
 
+static int in_a_thread(void)
+{
+    rill_loop *loop = rill_loop_start(run_it, NULL);
+    int rc = rill_loop_join(loop);
+    rill_loop_unref(loop);
+    return rc;
+}
+
+TEST(a_busy_loop_of_another_thread_is_told_with_its_calls)
+{
+    culprit = spin;
+    seconds = 0.3;
+    struct child child = run_in_child(in_a_thread);
+    CHECK_INT(WEXITSTATUS(child.status), 0);
+    CHECK_CONTAINS(child.said, "it has not turned for 0.");
+    if (!HANDLERS_ARE_LATE)
+        CHECK_CONTAINS(child.said, "call_spin+");
+}
+
 TEST(a_task_that_is_busy_for_a_short_time_is_not_told)
 {
     struct child child = stall(spin, 0.02);
@@ -296,6 +315,47 @@ static int with_a_handler_from_inside(void)
     return handled == 1 && signal(SIGUSR1, SIG_DFL) == count_it ? rc : 2;
 }
 
+static int watch_for_a_while(void *arg)
+{
+    rill_signals *signals = rill_signals_new(SIGUSR1);
+    raise_and_wait(arg);
+    int number = rill_signals_next(signals, NULL);
+    fprintf(stderr, "watched\n");
+    rill_signals_free(signals);
+    raise_and_wait(arg);
+    return number == SIGUSR1 ? 0 : 1;
+}
+
+static int with_a_watcher(void)
+{
+    return rill_run(watch_for_a_while, NULL);
+}
+
+static rill_signals *long_watcher;
+
+static int watch_for_long(void *arg)
+{
+    long_watcher = rill_signals_new(SIGUSR1);
+    return raise_and_wait(arg);
+}
+
+static int with_a_watcher_that_outlives_the_loop(void)
+{
+    int rc = rill_run(watch_for_long, NULL);
+    rill_signals_free(long_watcher);
+    return rc + raise(SIGUSR1);
+}
+
+TEST(a_watcher_of_sigusr1_goes_before_the_tree)
+{
+    struct child child = run_in_child(with_a_watcher);
+    CHECK_INT(WEXITSTATUS(child.status), 0);
+    CHECK(strncmp(child.said, "watched\nloop of thread ", 23) == 0);
+    child = run_in_child(with_a_watcher_that_outlives_the_loop);
+    CHECK(died_of(&child, SIGUSR1));
+    CHECK_STR(child.said, "");
+}
+
 static int left_alone(void)
 {
     rill_inspect(.no_signal = true);
@@ -345,4 +405,32 @@ static int fork_and_run(void *arg)
 TEST(the_child_of_a_fork_is_not_watched)
 {
     CHECK_INT(rill_run(fork_and_run, NULL), 0);
+}
+
+static int run_in_child_of_a_fork(void)
+{
+    rill_loop *loop = rill_loop_start(NULL, NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(in_a_loop());
+    int status = 0;
+    waitpid(pid, &status, 0);
+    rill_loop_stop(loop);
+    rill_loop_join(loop);
+    rill_loop_unref(loop);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 100;
+}
+
+TEST(loops_that_begin_in_the_child_of_a_fork_are_watched)
+{
+#ifdef __SANITIZE_THREAD__
+    test_skip("the thread sanitizer has no threads there");
+    return;
+#endif
+    culprit = spin;
+    seconds = 0.3;
+    struct child child = run_in_child(run_in_child_of_a_fork);
+    CHECK_INT(WEXITSTATUS(child.status), 0);
+    CHECK_CONTAINS(child.said, "it has not turned for 0.");
+    CHECK_CONTAINS(child.said, "call_spin+");
 }

@@ -366,3 +366,99 @@ TASK_TEST(who_waits_for_a_signal_is_in_no_deadlock)
     pthread_join(flood.thread, NULL);
     CHECK_INT(logged_lines, 0);
 }
+
+/* ---- forks ---- */
+
+static _Atomic bool runs;
+
+static int watch_and_sleep(void *arg)
+{
+    (void)arg;
+    rill_auto(rill_signals) signals = rill_signals_new(SIGHUP);
+    runs = true;
+    return rill_sleep(10);
+}
+
+static void *run_watch_and_sleep(void *arg)
+{
+    return (void *)(intptr_t)rill_run(watch_and_sleep, arg);
+}
+
+/* How a child of this process ends that runs the function; another thread's loop runs meanwhile. */
+static int status_of_child(void (*run)(void))
+{
+    pthread_t thread;
+    int status = -1;
+    void *result;
+    runs = false;
+    pthread_create(&thread, NULL, run_watch_and_sleep, NULL);
+    while (!runs)
+        usleep(100);
+    pid_t pid = fork();
+    if (pid == 0) {
+        run();
+        _exit(1);
+    }
+    waitpid(pid, &status, 0);
+    kill(getpid(), SIGTERM); /* the loop has kept its own */
+    pthread_join(thread, &result);
+    CHECK_INT((intptr_t)result, 128 + SIGTERM);
+    return status;
+}
+
+static void die_of_sigterm(void)
+{
+    raise(SIGTERM);
+}
+
+static void die_of_sighup(void)
+{
+    raise(SIGHUP);
+}
+
+static int stop_oneself(void *arg)
+{
+    (void)arg;
+    raise(SIGTERM);
+    return rill_sleep(10);
+}
+
+static void run_a_loop(void)
+{
+    int status = rill_run(stop_oneself, NULL);
+    if (status == 128 + SIGTERM && handler_of(SIGTERM) == SIG_DFL)
+        _exit(7);
+}
+
+TEST(the_child_of_a_fork_has_nothing_of_other_threads_loops)
+{
+    int status = status_of_child(die_of_sigterm);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+    status = status_of_child(die_of_sighup);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGHUP);
+}
+
+TEST(the_child_of_a_fork_may_run_a_loop_of_its_own)
+{
+#ifdef __SANITIZE_THREAD__
+    test_skip("the thread sanitizer calls no handlers there");
+    return;
+#endif
+    int status = status_of_child(run_a_loop);
+    CHECK(WIFEXITED(status));
+    CHECK_INT(WEXITSTATUS(status), 7);
+}
+
+static int run_inside(void *arg)
+{
+    (void)arg;
+    struct child child = run_in_child(run_watch_and_ignore);
+    CHECK_INT(WEXITSTATUS(child.status), 1);
+    CHECK_CONTAINS(child.said, "a loop runs on this thread already");
+    return 0;
+}
+
+TEST(the_child_that_a_task_forks_may_not)
+{
+    CHECK_INT(rill_run(run_inside, NULL), 0);
+}

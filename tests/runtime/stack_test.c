@@ -4,6 +4,8 @@
 #include "runtime/context.h"
 #include "runtime/stack.h"
 
+#include <rill/loop.h>
+
 #if defined(RILL__ASAN) || defined(RILL__TSAN)
 #define SANITIZED 1
 #endif
@@ -217,6 +219,17 @@ TEST(an_overflow_names_the_task_and_dies_as_before)
 TEST(an_overflow_is_caught_by_mprotect_too)
 {
     check_overflow(run_overflow_mprotect);
+}
+
+static int run_overflow_in_a_thread(void)
+{
+    rill_loop *loop = rill_loop_start(overflow, &(int){ 100000 });
+    return rill_loop_join(loop);
+}
+
+TEST(an_overflow_in_a_loop_of_another_thread_is_told_too)
+{
+    check_overflow(run_overflow_in_a_thread);
 }
 
 static int touch_null(void *arg)
