@@ -58,7 +58,7 @@ const char *rill_code_name(int code)
 const char *rill_code_text(int code)
 {
     const struct entry *entry = find(code);
-    return entry ? entry->text : "unknown error";
+    return entry ? entry->text : "a number that is no code of rill";
 }
 
 static rill_error **owner(void)

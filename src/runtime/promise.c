@@ -40,14 +40,19 @@ static const char *message_of(const rill__promise *promise)
     return promise->error.code ? promise->error.message : rill_code_text(promise->result);
 }
 
+static void tell_unjoined(const rill__promise *promise)
+{
+    char place[RILL__PLACE_SIZE];
+    rill_log(RILL_LOG_ERROR, "task", "'%s'%s failed and nobody joined it: %s", promise->name,
+             rill__place_words(place, promise->file, promise->line), message_of(promise));
+}
+
 void rill__promise_unref(rill__promise *promise)
 {
     if (atomic_fetch_sub(&promise->refs, 1) > 1)
         return;
     if (!promise->joined && promise->result < 0 && promise->result != RILL_ECANCELED)
-        rill_log(RILL_LOG_ERROR, "task", "'%s' (%s:%d) failed and nobody joined it: %s",
-                 promise->name, promise->file ? promise->file : "?", promise->line,
-                 message_of(promise));
+        tell_unjoined(promise);
     pthread_mutex_destroy(&promise->lock);
     pthread_cond_destroy(&promise->ended);
     promise->free(promise);

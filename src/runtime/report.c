@@ -7,31 +7,46 @@
 /* So many tasks are listed by name. */
 #define LISTED_MAX 10
 
+const char *rill__place_words(char text[RILL__PLACE_SIZE], const char *file, int line)
+{
+    text[0] = '\0';
+    if (file)
+        snprintf(text, RILL__PLACE_SIZE, " (%s:%d)", file, line);
+    return text;
+}
+
+/* The same of a task. */
+static const char *place_of(const rill__task *task, char text[RILL__PLACE_SIZE])
+{
+    return rill__place_words(text, task->file, task->line);
+}
+
 void rill__report_unjoined(const rill__task *task)
 {
     if (task->result >= 0 || task->result == RILL_ECANCELED)
         return;
     const char *message = task->error ? task->error->message : rill_code_text(task->result);
-    rill_log(RILL_LOG_ERROR, "task", "'%s' (%s:%d) failed and nobody joined it: %s", task->name,
-             task->file ? task->file : "?", task->line, message);
+    char place[RILL__PLACE_SIZE];
+    rill_log(RILL_LOG_ERROR, "task", "'%s'%s failed and nobody joined it: %s", task->name,
+             place_of(task, place), message);
 }
 
 void rill__report_holding(const rill__task *task)
 {
     unsigned count = task->locks + task->held_count;
-    rill_log(RILL_LOG_ERROR, "task", "'%s' (%s:%d) exited holding %u %s: nobody else can unlock %s",
-             task->name, task->file ? task->file : "?", task->line, count,
-             count == 1 ? "lock" : "locks", count == 1 ? "it" : "them");
+    char place[RILL__PLACE_SIZE];
+    rill_log(RILL_LOG_ERROR, "task", "'%s'%s exited holding %u %s: nobody else can unlock %s",
+             task->name, place_of(task, place), count, count == 1 ? "lock" : "locks",
+             count == 1 ? "it" : "them");
 }
 
 void rill__report_ignored(const rill__task *task, const char *what, unsigned times)
 {
-    char calls[1500] = "";
+    char calls[1500] = "", place[RILL__PLACE_SIZE];
     if (rill__inspector_of_all)
         rill__inspector_of_all->word_calls(calls, sizeof calls);
-    rill_log(RILL_LOG_WARN, "task",
-             "'%s' (%s:%d) ignores that it is cancelled: %s tried %u times%s", task->name,
-             task->file ? task->file : "?", task->line, what, times, calls);
+    rill_log(RILL_LOG_WARN, "task", "'%s'%s ignores that it is cancelled: %s tried %u times%s",
+             task->name, place_of(task, place), what, times, calls);
 }
 
 void rill__report_left(const rill__loop *loop)
@@ -40,8 +55,9 @@ void rill__report_left(const rill__loop *loop)
         return;
     rill__list_each(node, &loop->background) {
         const rill__task *task = rill__container(node, rill__task, sibling);
-        rill_log(RILL_LOG_WARN, "leak", "task '%s' (%s:%d) still ran when the first one ended",
-                 task->name, task->file ? task->file : "?", task->line);
+        char place[RILL__PLACE_SIZE];
+        rill_log(RILL_LOG_WARN, "leak", "task '%s'%s still ran when the first one ended",
+                 task->name, place_of(task, place));
     }
 }
 
@@ -68,11 +84,10 @@ static void list_tasks(const rill__loop *loop, char *text, size_t size)
         const rill__task *task = loop->slots[i].task;
         if (!task || task->state != RILL__PARKED || ++parked > LISTED_MAX)
             continue;
-        char subject[48];
+        char subject[48], place[RILL__PLACE_SIZE];
         word_subject(task, subject);
-        int len =
-            snprintf(text + used, size - used, "%s'%s' (%s:%d) for %s%s", used ? ", " : "",
-                     task->name, task->file ? task->file : "?", task->line, task->what, subject);
+        int len = snprintf(text + used, size - used, "%s'%s'%s for %s%s", used ? ", " : "",
+                           task->name, place_of(task, place), task->what, subject);
         if (len < 0 || (size_t)len >= size - used)
             break;
         used += (size_t)len;

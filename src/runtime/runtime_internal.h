@@ -158,7 +158,7 @@ struct rill__loop {
     int stop_signal; /* the first of SIGINT, SIGTERM that came, or 0 */
     uint64_t next_trim;
     bool deadlock_told;
-    int ended_by; /* RILL_EDEADLOCK, RILL_ETIMEDOUT: why the driver ended the tasks; or 0 */
+    int ended_by;    /* RILL_EDEADLOCK, RILL_ETIMEDOUT: why the driver ended the tasks; or 0 */
     uint64_t random; /* the state of rill__loop_random */
     rill__sweep sweep;
     rill_loop *mailbox;
@@ -231,6 +231,9 @@ void rill__loop_run_ready(rill__loop *loop);
 
 /* ---- report.c ---- */
 void rill__report_unjoined(const rill__task *task);
+/* Where a task was spawned, in words: " (pages.c:31)", and "" for a loop's first one. */
+#define RILL__PLACE_SIZE 256
+const char *rill__place_words(char text[RILL__PLACE_SIZE], const char *file, int line);
 /* A task ends with locks that nobody else can unlock. */
 void rill__report_holding(const rill__task *task);
 void rill__report_survivors(const rill__loop *loop);

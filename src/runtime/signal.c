@@ -133,13 +133,17 @@ static void tell_overflow(const rill__task *task)
     struct line line = { .len = 0 };
     add(&line, "rill: task '");
     add(&line, task->name);
-    add(&line, "' (");
-    add(&line, task->file ? task->file : "?");
-    add(&line, ":");
-    add_number(&line, (size_t)task->line);
-    add(&line, ") overflowed its stack of ");
+    add(&line, "'");
+    if (task->file) {
+        add(&line, " (");
+        add(&line, task->file);
+        add(&line, ":");
+        add_number(&line, (size_t)task->line);
+        add(&line, ")");
+    }
+    add(&line, " overflowed its stack of ");
     add_number(&line, rill__stack_size(task->stack) >> 10);
-    add(&line, " KiB: spawn it with a larger one, .stack = ");
+    add(&line, " KiB: spawn what is so deep with a larger one, .stack = ");
     add_number(&line, rill__stack_size(task->stack) * 4 >> 10);
     add(&line, " << 10\n");
     ssize_t n = write(STDERR_FILENO, line.text, line.len);

@@ -540,10 +540,11 @@ static void check_scopes_ended(const rill__task *task)
 {
     if (task->scope == &task->root)
         return;
+    char place[RILL__PLACE_SIZE];
     rill_log(RILL_LOG_ERROR, "task",
-             "'%s' (%s:%d) returned inside a scope or group: every "
+             "'%s'%s returned inside a scope or group: every "
              "rill_scope_begin needs its rill_scope_end",
-             task->name, task->file ? task->file : "?", task->line);
+             task->name, rill__place_words(place, task->file, task->line));
     assert(task->scope == &task->root);
     __builtin_trap(); /* nor without assertions */
 }

@@ -99,6 +99,7 @@ TEST(errors_form_a_tree)
     CHECK_STR(rill_code_name(RILL_EREFUSED), "RILL_EREFUSED");
     CHECK_STR(rill_code_text(RILL_EREFUSED), "connection refused");
     CHECK_STR(rill_code_name(5), "RILL_E?");
+    CHECK_STR(rill_code_text(-1), "a number that is no code of rill");
 }
 
 TEST(every_code_has_its_own_value_and_a_known_parent)
