@@ -142,6 +142,10 @@ rill_response *rill_fetch(rill_session *session, const rill_fetch_opts *given)
     rill__opts_read(opts, given);
     if (rill__need_task("fetch") < 0)
         return NULL;
+    if (!session) {
+        rill__fail(RILL_EINVAL, "%s: there is no session", opts.method ? opts.method : "GET");
+        return NULL;
+    }
     rill_response *response = rill__response_new(session);
     if (!response)
         return NULL;

@@ -351,6 +351,10 @@ rill_stream *rill_accept(rill_listener *listener)
 {
     if (rill__need_task("accept") < 0)
         return NULL;
+    if (!listener) {
+        rill__fail(RILL_EINVAL, "accept: there is no listener");
+        return NULL;
+    }
     if (listener->accepting || listener->accepted) {
         rill__fail(RILL_EBUSY, "accept %s: somebody accepts already", listener->name);
         return NULL;

@@ -67,6 +67,12 @@ static void destroy(rill_stream *stream)
 
 /* ---- the beginning and the end of every call ---- */
 
+/* NULL is what is left where making a stream has failed and nobody looked. */
+static int no_stream(const char *what)
+{
+    return rill__fail(RILL_EINVAL, "%s: there is no stream", what);
+}
+
 static int enter(rill_stream *stream, bool *busy, const char *what)
 {
     RILL__TRY(rill__checkpoint(what));
@@ -367,6 +373,8 @@ static ptrdiff_t read_plain(rill_stream *stream, void *buf, size_t len)
 
 ptrdiff_t rill_stream_read(rill_stream *stream, void *buf, size_t len)
 {
+    if (!stream)
+        return no_stream("read");
     RILL__TRY(enter(stream, &stream->reading, "read"));
     ptrdiff_t n = 0;
     if (len > 0)
@@ -413,6 +421,8 @@ static int write_tls(rill_stream *stream, const char *bytes, size_t len)
 
 int rill_stream_write(rill_stream *stream, const void *bytes, size_t len)
 {
+    if (!stream)
+        return no_stream("write");
     RILL__TRY(enter(stream, &stream->writing, "write"));
     int rc;
     if (stream->shut)
@@ -455,6 +465,8 @@ static int shut_down(rill_stream *stream)
 
 int rill_stream_shutdown(rill_stream *stream)
 {
+    if (!stream)
+        return no_stream("shut down");
     if (stream->shut)
         return 0;
     RILL__TRY(enter(stream, &stream->writing, "shut down"));

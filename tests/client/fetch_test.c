@@ -37,6 +37,12 @@ static void tear_down(struct fixture *fixture, rill_response *response)
     script_stop(fixture->script);
 }
 
+IN_LOOP(without_a_session_nothing_is_sent)
+{
+    check_failed(rill_get(NULL, "http://127.0.0.1:1/"), RILL_EINVAL, "GET: there is no session");
+    check_failed(rill_post(NULL, "/"), RILL_EINVAL, "POST: there is no session");
+}
+
 IN_LOOP(a_get_sends_these_lines)
 {
     struct fixture f = set_up();

@@ -171,6 +171,22 @@ TASK_TEST(two_that_read_at_once_are_refused)
     close_pipe(&ends);
 }
 
+static void check_not_there(int64_t rc, const char *message)
+{
+    CHECK_INT(rc, RILL_EINVAL);
+    CHECK_STR(rill_last_error()->message, message);
+}
+
+TASK_TEST(what_could_not_be_made_is_refused)
+{
+    char byte = 'x';
+    check_not_there(rill_stream_read(NULL, &byte, 1), "read: there is no stream");
+    check_not_there(rill_stream_write(NULL, &byte, 1), "write: there is no stream");
+    check_not_there(rill_stream_shutdown(NULL), "shut down: there is no stream");
+    CHECK(!rill_accept(NULL));
+    check_not_there(rill_errcode(), "accept: there is no listener");
+}
+
 TEST(a_pipe_is_made_in_a_task_only)
 {
     rill_stream *reader, *writer;
