@@ -105,7 +105,7 @@ static int take_number(struct parser *parser, int min, int max, int *ret_number)
         return at_end(parser) ? refuse(parser, "it ends where a number is wanted")
                               : refuse(parser, "'%c' is not understood", *parser->at);
     if (number < min || number > max)
-        return refuse(parser, "%d is not within %d and %d", number, min, max);
+        return refuse(parser, "%d is not within %d to %d", number, min, max);
     *ret_number = number;
     return 0;
 }

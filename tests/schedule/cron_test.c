@@ -20,15 +20,15 @@ TEST(errors_say_what_is_wrong_and_where)
 {
     check_refused(
         "0 24 * * *",
-        "cron '0 24 * * *': hour field, at '24' (character 3): 24 is not within 0 and 23");
+        "cron '0 24 * * *': hour field, at '24' (character 3): 24 is not within 0 to 23");
     check_refused("60 * * * *", "minute field, at '60' (character 1)");
     check_refused("* 60 * * * *", "minute field, at '60' (character 3)");
     check_refused("60 * * * * *", "second field, at '60' (character 1)");
-    check_refused("* * 0 * *", "day field, at '0' (character 5): 0 is not within 1 and 31");
+    check_refused("* * 0 * *", "day field, at '0' (character 5): 0 is not within 1 to 31");
     check_refused("* * 32 * *", "day field");
     check_refused("* * * 13 *", "month field, at '13' (character 7)");
     check_refused("* * * 0 *", "month field");
-    check_refused("* * * * 8", "weekday field, at '8' (character 9): 8 is not within 0 and 7");
+    check_refused("* * * * 8", "weekday field, at '8' (character 9): 8 is not within 0 to 7");
     check_refused("1,2,x * * * *", "minute field, at 'x' (character 5): 'x' is not understood");
     check_refused("1,,2 * * * *",
                   "minute field, at '' (character 3): an item of the list is empty");
@@ -36,9 +36,9 @@ TEST(errors_say_what_is_wrong_and_where)
     check_refused("1- * * * *", "at '1-' (character 1): it ends where a number is wanted");
     check_refused("1-2- * * * *", "'-' is not understood");
     check_refused("-1 * * * *", "'-' is not understood");
-    check_refused("*/0 * * * *", "0 is not within 1 and 60");
-    check_refused("*/61 * * * *", "61 is not within 1 and 60");
-    check_refused("* */25 * * *", "25 is not within 1 and 24");
+    check_refused("*/0 * * * *", "0 is not within 1 to 60");
+    check_refused("*/61 * * * *", "61 is not within 1 to 60");
+    check_refused("* */25 * * *", "25 is not within 1 to 24");
     check_refused("*/ * * * *", "it ends where a number is wanted");
     check_refused("*5 * * * *", "'5' is not understood");
     check_refused("**/5 * * * *", "'*' is not understood");
@@ -49,11 +49,11 @@ TEST(errors_say_what_is_wrong_and_where)
     check_refused("* * * * jan", "'j' is not understood");
     check_refused("99999999999 * * * *", "9999 is not within");
     check_refused("1.5 * * * *", "'.' is not understood");
-    check_refused("* * L-31 * *", "31 is not within 0 and 30");
+    check_refused("* * L-31 * *", "31 is not within 0 to 30");
     check_refused("* * 1-5W * *", "a 'W' belongs behind one day of the month");
     check_refused("* * W * *", "'W' is not understood");
     check_refused("* * * * L", "'L' is not understood");
-    check_refused("* * * * 5#6", "6 is not within 1 and 5");
+    check_refused("* * * * 5#6", "6 is not within 1 to 5");
     check_refused("* * * * 5#", "it ends where a number is wanted");
     check_refused("L * * * *", "'L' is not understood");
 }
