@@ -58,8 +58,8 @@
 /* Moves a pointer out: yields it and leaves NULL behind. */
 #define rill_take(pointer)                                                                         \
     __extension__({                                                                                \
-        __typeof__(pointer) rill_taken_ = (pointer);                                               \
-        (pointer) = NULL;                                                                          \
+        __typeof__(pointer) *rill_from_ = &(pointer), rill_taken_ = *rill_from_;                   \
+        *rill_from_ = NULL;                                                                        \
         rill_taken_;                                                                               \
     })
 

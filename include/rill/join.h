@@ -37,7 +37,7 @@ typedef struct rill_wait_opts {
     size_t size;
     size_t count; /* of the tasks */
     rill_wait_until until;
-    double timeout; /* seconds to wait at most. Default: no limit */
+    double timeout; /* seconds to wait at most, as of a scope. Default: no limit */
 } rill_wait_opts;
 
 /* Waits for tasks, whoever they belong to, and leaves them to be joined:
@@ -91,7 +91,8 @@ typedef struct rill_race_opts {
  * One that succeeds all the same, too late, has code 0 in `.errors` too: what it made is there to
  * be released.
  * Returns what the winner returned. When all fail, the code of the first failure and a message that
- * says so; RILL_ECANCELED when it was cancelled from outside; RILL_EINVAL for no elements.
+ * says so; RILL_ECANCELED when it was cancelled from outside; RILL_EINVAL for no elements,
+ * or elements without a size.
  * Cancel  reaches every element; it still waits for those that run. */
 #define rill_race(items, count, ...)                                                               \
     rill_race_with((items), (count), sizeof *(items), RILL_OPTS(rill_race_opts, .fn = __VA_ARGS__))

@@ -131,7 +131,8 @@ struct rill_scope {
 typedef struct rill_scope_opts {
     size_t size;
     rill_scope *scope;
-    double timeout; /* seconds until it is cancelled. Default: none */
+    double timeout; /* seconds until it is cancelled; at once for less than 0 (but RILL_FOREVER).
+                       Default: none */
     bool shield;    /* cancellation from outside does not reach in. Use with a timeout */
 } rill_scope_opts;
 
@@ -155,7 +156,7 @@ RILL_AWAITS RILL_API int rill_scope_end(rill_scope *scope, int rc);
  * (copied, up to 95 bytes, or NULL) is kept. */
 RILL_API void rill_scope_cancel(rill_scope *scope, const char *reason);
 
-/* Moves the deadline to `seconds` from now; RILL_FOREVER for none. */
+/* Moves the deadline to `seconds` from now: at once for 0 and less, RILL_FOREVER for none. */
 RILL_API void rill_scope_set_timeout(rill_scope *scope, double seconds);
 
 /* Whether the calling task stands inside a cancelled scope, so that its next wait would fail. */
@@ -208,7 +209,7 @@ typedef struct rill_group_opts {
     size_t size;
     rill_group *group;
     size_t limit;    /* at most so many tasks at once: spawning one more waits. Default: no limit */
-    double timeout;  /* seconds until all of it is cancelled. Default: none */
+    double timeout;  /* seconds until all of it is cancelled, as of a scope. Default: none */
     bool supervisor; /* a failed task does not cancel the others; its failure is logged */
 } rill_group_opts;
 
@@ -248,7 +249,7 @@ typedef struct rill_gather_opts {
 /* Runs fn on every element of an array at once, in the shape of qsort, and waits for all:
  *     rill_gather(pages, count, fetch, .errors = errors, .limit = 100);
  * Returns 0; without `.errors` the first failure; RILL_ECANCELED when it was cancelled from outside
- * (elements that never started have that error too).
+ * (elements that never started have that error too); RILL_EINVAL for elements without a size.
  * Cancel  reaches every element; it still waits for those that run. */
 #define rill_gather(items, count, ...)                                                             \
     rill_gather_with((items), (count), sizeof *(items),                                            \
@@ -282,7 +283,8 @@ typedef struct rill_interval {
 } rill_interval;
 
 /* The first tick is due at once, or after `delay` seconds. Returns 0, or RILL_EINVAL for a period
- * that is not positive. */
+ * that is not positive, or longer than 285 years; to wait for its ticks is RILL_EINVAL then, too.
+ */
 RILL_API int rill_interval_init(rill_interval *interval, double period, double delay,
                                 rill_missed missed);
 /* Lets each tick come up to so many seconds later than it is due, by chance and anew each time, so

@@ -74,6 +74,8 @@ static int begin(struct fan *fan, const char *name, size_t stack, size_t limit)
         .size = sizeof fan->spawn, .name = name, .group = &fan->group, .stack = stack
     };
     int rc = rill__checkpoint(name);
+    if (rc == 0 && fan->item_size == 0)
+        rc = rill__fail(RILL_EINVAL, "%s: its elements must have a size", name);
     return rc < 0 ? leave_out(fan, 0, rc) : rill_group_begin(&fan->group, .limit = limit);
 }
 
@@ -156,8 +158,8 @@ int rill_race_with(void *items, size_t count, size_t item_size, const rill_race_
                        .winner = NO_WINNER };
     RILL__TRY(begin(&fan, opts.name ? opts.name : "race", opts.stack, opts.limit));
     int rc = count ? 0 : rill__fail(RILL_EINVAL, "race: nobody takes part");
-    for (size_t i = 0; i < count && fan.winner == NO_WINNER && rc == 0; i++) {
-        rc = spawn_element(&fan, i);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        rc = fan.winner == NO_WINNER ? spawn_element(&fan, i) : RILL_ECANCELED;
         if (rc == RILL_ECANCELED) { /* it was won, or from outside */
             leave_out(&fan, i, rc);
         } else if (rc < 0) {

@@ -133,7 +133,7 @@ void rill__group_member_done(rill__task *task)
 
 void rill_group_cancel(rill_group *group, const char *reason)
 {
-    rill__scope_cancel(&group->scope, RILL__CAUSE_CANCEL, reason);
+    rill_scope_cancel(&group->scope, reason);
 }
 
 /* ---- the end ---- */

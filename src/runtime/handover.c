@@ -12,6 +12,8 @@ int rill__handover_init(rill__handover *handover, const char *what, int64_t capa
     handover->accepted = 0;
     if (handover->items.item_size == 0)
         return rill__fail(RILL_EINVAL, "%s: its elements must have a size", what);
+    if (handover->items.item_size > PTRDIFF_MAX)
+        return rill__fail_nomem();
     if (capacity < RILL_UNLIMITED)
         return rill__fail(RILL_EINVAL, "%s: a capacity cannot be negative", what);
     handover->capacity = capacity == RILL_UNLIMITED ? RILL__UNBOUNDED : (size_t)capacity;

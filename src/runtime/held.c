@@ -17,11 +17,17 @@ static bool find(const rill__task *task, const void *object, unsigned *ret_at)
     return false;
 }
 
-int rill__held_check(const rill__task *task, const void *object, const char *what)
+int rill__held_refuse(const rill__task *task, const void *object, const char *what)
 {
     unsigned at;
     if (find(task, object, &at))
         return rill__fail(RILL_EDEADLOCK, "%s: the task holds it already", what);
+    return 0;
+}
+
+int rill__held_check(const rill__task *task, const void *object, const char *what)
+{
+    RILL__TRY(rill__held_refuse(task, object, what));
     if (task->held_count == RILL__HELD_MAX)
         return rill__fail(RILL_ELIMIT, "%s: a task holds at most %d read locks and tokens", what,
                           RILL__HELD_MAX);

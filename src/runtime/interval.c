@@ -54,8 +54,9 @@ double rill_now(void)
 
 int rill_interval_init(rill_interval *interval, double period, double delay, rill_missed missed)
 {
+    *interval = (rill_interval){ 0 };
     if (!(period > 0) || rill__seconds_ns(period) == RILL__NEVER)
-        return rill__fail(RILL_EINVAL, "interval: a period of %g s is not positive", period);
+        return rill__fail(RILL_EINVAL, "interval: a period of %g s is none", period);
     uint64_t now = rill__this_loop ? clock_now() : rill__clock_ns(CLOCK_MONOTONIC);
     *interval = (rill_interval){
         .next = rill__after(now, rill__seconds_ns(delay)),
@@ -101,6 +102,8 @@ static int advance(rill_interval *interval, uint64_t due, uint64_t now)
 int rill_interval_wait(rill_interval *interval)
 {
     RILL__TRY(rill__need_task("interval"));
+    if (interval->period == 0)
+        return rill__fail(RILL_EINVAL, "interval: it has no period");
     /* A wait that is cancelled leaves the tick as it is: its jitter is drawn once. */
     if (interval->shift == 0)
         interval->shift = rill__loop_jitter(interval->jitter) + 1;

@@ -86,7 +86,7 @@ static int park_until_satisfied(struct wait *wait, double timeout)
 {
     if (is_satisfied(wait))
         return 0;
-    if (timeout > 0) {
+    if (timeout != 0) {
         wait->timer.deadline = rill__deadline_after(timeout);
         rill__timer_set(&wait->timer);
     }

@@ -253,7 +253,7 @@ void rill__scope_close(rill_scope *scope);
 void rill__scope_move(rill_scope *scope, rill_scope *parent);
 void rill__scope_cancel(rill_scope *scope, rill__cause cause, const char *reason);
 void rill__scope_set_deadline(rill_scope *scope, uint64_t deadline);
-/* So many seconds from now on the loop's clock; never, for less than none. */
+/* So many seconds from now on the loop's clock; now for less than none, never for RILL_FOREVER. */
 uint64_t rill__deadline_after(double seconds);
 static inline bool rill__scope_is_cancelled(const rill_scope *scope)
 {

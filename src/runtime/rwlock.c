@@ -43,11 +43,26 @@ static int take(rill_rwlock *lock, bool writes, const char *what)
     rill__task *task = rill__current();
     if (lock->writer == task->id)
         return rill__fail(RILL_EDEADLOCK, "%s: the task holds it already", what);
-    RILL__TRY(rill__held_check(task, lock, what));
+    RILL__TRY(writes ? rill__held_refuse(task, lock, what) : rill__held_check(task, lock, what));
     if (!may_have(lock, writes) || !rill__waitq_empty(rill__queue_in(lock->waiters)))
         return 0;
     give(lock, task, writes);
     return 1;
+}
+
+struct waiting {
+    rill__waiter waiter;
+    rill_rwlock *lock;
+};
+
+/* A writer that leaves may have kept readers behind it waiting: they need not wait until it runs,
+ * and by then the lock may be gone. */
+static rill__abort leave(void *arg)
+{
+    struct waiting *waiting = arg;
+    rill__list_remove(&waiting->waiter.link);
+    admit(waiting->lock);
+    return RILL__ABORTED;
 }
 
 static int lock_or_wait(rill_rwlock *lock, bool writes, const char *what)
@@ -57,10 +72,12 @@ static int lock_or_wait(rill_rwlock *lock, bool writes, const char *what)
     if (rc != 0)
         return rc < 0 ? rc : 0;
     rill__waits_for(RILL__SUBJECT_OWNER, &lock->writer);
-    rc = rill__waitq_wait_for(rill__queue_in(lock->waiters), what, writes ? lock : NULL);
-    if (rc < 0)
-        admit(lock); /* a writer that has left may have kept readers behind it waiting */
-    return rc;
+    struct waiting waiting = {
+        .waiter = { .task = rill__current(), .slot = writes ? lock : NULL },
+        .lock = lock,
+    };
+    rill__list_append(&rill__queue_in(lock->waiters)->waiters, &waiting.waiter.link);
+    return rill__awaited(rill__park(what, leave, &waiting));
 }
 
 static int try_lock(rill_rwlock *lock, bool writes, const char *what)

@@ -138,10 +138,11 @@ void rill__scope_move(rill_scope *scope, rill_scope *parent)
 
 uint64_t rill__deadline_after(double seconds)
 {
-    if (seconds < 0)
+    if (seconds == RILL_FOREVER)
         return RILL__NEVER;
     rill__loop *loop = rill__this_loop;
-    return rill__after(loop->driver->ops->now(loop->driver), rill__seconds_ns(seconds));
+    uint64_t span = seconds > 0 ? rill__seconds_ns(seconds) : 0;
+    return rill__after(loop->driver->ops->now(loop->driver), span);
 }
 
 void rill__scope_set_deadline(rill_scope *scope, uint64_t deadline)
@@ -150,6 +151,16 @@ void rill__scope_set_deadline(rill_scope *scope, uint64_t deadline)
     rill__wheel_cancel(wheel, &scope->timer);
     scope->timer.deadline = deadline;
     rill__wheel_set(wheel, &scope->timer);
+}
+
+/* What is left of a time that has run out is zero or less: no time at all, so that it is cancelled
+ * at once. */
+static void limit(rill_scope *scope, double seconds)
+{
+    bool has_time = seconds > 0 || seconds == RILL_FOREVER;
+    rill__scope_set_deadline(scope, has_time ? rill__deadline_after(seconds) : RILL__NEVER);
+    if (!has_time)
+        deadline_passed(&scope->timer);
 }
 
 /* ---- the public face ---- */
@@ -178,7 +189,7 @@ int rill_scope_begin_with(const rill_scope_opts *given)
     if (opts->shield)
         opts->scope->origin = NULL;
     if (opts->timeout != 0)
-        rill__scope_set_deadline(opts->scope, rill__deadline_after(opts->timeout));
+        limit(opts->scope, opts->timeout);
     return 0;
 }
 
@@ -203,13 +214,14 @@ int rill_scope_end(rill_scope *scope, int rc)
 
 void rill_scope_cancel(rill_scope *scope, const char *reason)
 {
-    rill__scope_cancel(scope, RILL__CAUSE_CANCEL, reason);
+    if (scope->task) /* not once it has ended */
+        rill__scope_cancel(scope, RILL__CAUSE_CANCEL, reason);
 }
 
 void rill_scope_set_timeout(rill_scope *scope, double seconds)
 {
     if (scope->task) /* not once it has ended */
-        rill__scope_set_deadline(scope, rill__deadline_after(seconds));
+        limit(scope, seconds);
 }
 
 bool rill_cancelled(void)
@@ -228,10 +240,7 @@ const char *rill_cancel_reason(void)
 static int begin_bounded(rill_scope *scope, double seconds, bool shield)
 {
     RILL__TRY(rill_scope_begin(scope, .shield = shield));
-    if (seconds > 0)
-        rill_scope_set_timeout(scope, seconds);
-    else if (seconds != RILL_FOREVER)
-        rill__scope_cancel(scope, RILL__CAUSE_DEADLINE, "deadline");
+    limit(scope, seconds);
     return 0;
 }
 

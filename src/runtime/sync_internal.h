@@ -18,7 +18,9 @@ static inline rill__waitq *rill__queue_in(void *waiters)
 }
 
 /* ---- held.c ---- */
-/* Fails when the task holds the object already, or can hold no more. */
+/* Fails when the task holds the object already. */
+int rill__held_refuse(const rill__task *task, const void *object, const char *what);
+/* The same, or when it can hold no more. */
 int rill__held_check(const rill__task *task, const void *object, const char *what);
 void rill__held_add(rill__task *task, const void *object);
 /* Returns false when the task does not hold it. */

@@ -335,6 +335,15 @@ TASK_TEST(gather_of_nothing_is_nothing)
     CHECK_INT(rill_gather(none, 0, return_arg), 0);
 }
 
+TASK_TEST(gather_of_elements_without_a_size_is_refused)
+{
+    int items[2];
+    rill_error errors[2];
+    rill_gather_opts opts = { .size = sizeof opts, .fn = fail_at_once, .errors = errors };
+    CHECK_INT(rill_gather_with(items, 2, 0, &opts), RILL_EINVAL);
+    CHECK_STR(rill_last_error()->message, "gather: its elements must have a size");
+}
+
 TASK_TEST(gather_of_ten_thousand)
 {
     enum { COUNT = MANY_TASKS };

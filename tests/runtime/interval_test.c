@@ -61,6 +61,8 @@ TASK_TEST(a_period_must_be_positive)
     CHECK_INT(rill_interval_init(&interval, 0, 0, RILL_MISSED_SKIP), RILL_EINVAL);
     CHECK_INT(rill_interval_init(&interval, -1, 0, RILL_MISSED_SKIP), RILL_EINVAL);
     CHECK_INT(rill_interval_init(&interval, NAN, 0, RILL_MISSED_SKIP), RILL_EINVAL);
+    CHECK_INT(rill_interval_init(&interval, 1e300, 0, RILL_MISSED_SKIP), RILL_EINVAL);
+    CHECK_INT(rill_interval_wait(&interval), RILL_EINVAL);
     CHECK_INT(rill_every(0, sleep_for, NULL).id, 0);
     CHECK_INT(rill_errcode(), RILL_EINVAL);
 }

@@ -169,6 +169,16 @@ static size_t timers_set(void)
     return metrics.timers;
 }
 
+TASK_TEST(a_timeout_of_less_than_nothing_is_over_at_once)
+{
+    rill_task task = rill_spawn(sleep_for, &for_ever);
+    CHECK_INT(rill_wait(&task, 1, .timeout = -0.5), 0);
+    CHECK_INT(rill_cancel_join(task), RILL_ECANCELED);
+    task = rill_spawn(sleep_for, &a_moment);
+    CHECK_INT(rill_wait(&task, 1, .timeout = RILL_FOREVER), 1);
+    CHECK_INT(rill_join(task), 0);
+}
+
 TASK_TEST(a_timeout_that_was_not_needed_is_taken_back)
 {
     struct waiting waiting = { .count = 1 };
@@ -405,6 +415,7 @@ TASK_TEST(a_race_of_failures_tells_the_first)
     CHECK_INT(rill_race(runners, 1, run_runner), RILL_ETLS);
     CHECK_STR(rill_last_error()->message, "after 0.01 s");
     CHECK_INT(rill_race(runners, 0, run_runner), RILL_EINVAL);
+    CHECK_INT(rill_race_with(runners, 2, 0, NULL), RILL_EINVAL);
 }
 
 TASK_TEST(a_second_success_is_told_by_the_errors)
@@ -431,6 +442,26 @@ TASK_TEST(a_limited_race_starts_the_next_when_one_has_failed_and_none_after_the_
     CHECK_INT(winner, 2);
     CHECK(!runners[3].ran);
     CHECK_INT(errors[3].code, RILL_ECANCELED);
+}
+
+TASK_TEST(race_one_that_was_not_started_since_another_won_has_an_error)
+{
+    /* The first gives its place to the third; the second wins before that is started. */
+    struct runner runners[] = { { .result = RILL_EDNS },
+                                { .result = 7 },
+                                { .seconds = 0 },
+                                { .seconds = 0 },
+                                { .seconds = 0 } };
+    size_t winner = 9;
+    rill_error errors[5];
+    memset(errors, 0x55, sizeof errors);
+    CHECK_INT(rill_race(runners, 5, run_runner, .winner = &winner, .errors = errors, .limit = 2),
+              7);
+    CHECK_INT(winner, 1);
+    CHECK_INT(errors[0].code, RILL_EDNS);
+    for (int i = 2; i < 5; i++)
+        CHECK_INT(errors[i].code, RILL_ECANCELED);
+    CHECK(!runners[3].ran && !runners[4].ran);
 }
 
 static int race_runners(void *arg)

@@ -482,6 +482,8 @@ TEST(senseless_options_are_refused)
     CHECK(!rill_queue_new(sizeof(int), .capacity = INT64_MAX));
     CHECK_INT(rill_errcode(), RILL_ENOMEM);
     CHECK(!rill_queue_new(sizeof(int), .capacity = INT64_MAX, .compare = by_priority));
+    CHECK(!rill_queue_new(SIZE_MAX - 3, .compare = by_priority));
+    CHECK_INT(rill_errcode(), RILL_ENOMEM);
     rill_auto(rill_queue) unlimited = rill_queue_new(sizeof(int), .capacity = RILL_UNLIMITED);
     CHECK(unlimited);
 }

@@ -110,6 +110,51 @@ TASK_TEST(a_timeout_of_for_ever_never_ends)
     CHECK_INT(rill_within(1e300, sleep_for, &a_moment), 0);
 }
 
+TASK_TEST(a_timeout_of_less_than_nothing_is_over_at_once)
+{
+    const double less[] = { -1e-9, -0.5, -2, -1e300, -INFINITY, NAN };
+    for (size_t i = 0; i < sizeof less / sizeof *less; i++) {
+        rill_scope scope;
+        rill_scope_begin(&scope, .timeout = less[i]);
+        CHECK(rill_cancelled());
+        CHECK_INT(rill_scope_end(&scope, sleep_ms(1)), RILL_ETIMEDOUT);
+        rill_scope_begin(&scope, .timeout = 1000);
+        rill_scope_set_timeout(&scope, less[i]);
+        CHECK(rill_cancelled());
+        CHECK_INT(rill_scope_end(&scope, sleep_ms(1)), RILL_ETIMEDOUT);
+        rill_group group;
+        CHECK_INT(rill_group_begin(&group, .timeout = less[i]), 0);
+        rill_spawn(sleep_for, &for_ever, .group = &group);
+        CHECK_INT(rill_group_end(&group, 0), RILL_ETIMEDOUT);
+    }
+    rill_scope scope;
+    rill_scope_begin(&scope);
+    rill_scope_set_timeout(&scope, 0);
+    CHECK_INT(rill_scope_end(&scope, sleep_ms(1)), RILL_ETIMEDOUT);
+    CHECK(!rill_cancelled());
+}
+
+static rill_scope ended;
+static rill_group ended_group;
+
+static int leave_them_ended(void *arg)
+{
+    (void)arg;
+    rill_scope_begin(&ended);
+    rill_group_begin(&ended_group);
+    rill_group_end(&ended_group, 0);
+    return rill_scope_end(&ended, 0);
+}
+
+TEST(what_has_ended_is_not_cancelled)
+{
+    CHECK_INT(run_on_driver(leave_them_ended, NULL), 0);
+    rill_scope_cancel(&ended, "too late");
+    rill_group_cancel(&ended_group, "too late");
+    rill_scope_set_timeout(&ended, 1);
+    CHECK_STR(ended.reason, "");
+}
+
 TASK_TEST(within_gives_a_function_so_much_time)
 {
     ends = 0;

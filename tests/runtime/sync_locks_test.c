@@ -384,6 +384,15 @@ static int lock_and_leave(void *arg)
     return 0;
 }
 
+TEST(sync_what_is_moved_is_looked_at_once)
+{
+    rill_mutex mutexes[2], *held[] = { &mutexes[0], &mutexes[1] };
+    int at = 0;
+    rill_mutex *moved = rill_take(held[at++]);
+    CHECK(moved == &mutexes[0] && !held[0] && held[1] == &mutexes[1]);
+    CHECK_INT(at, 1);
+}
+
 TASK_TEST(sync_a_task_that_ends_with_a_lock_is_reported)
 {
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {

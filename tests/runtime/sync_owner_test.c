@@ -110,6 +110,21 @@ static int write_for_a_moment(void *arg)
     return rill_within(a_moment, write_it, arg);
 }
 
+TASK_TEST(rwlock_is_done_with_a_writer_as_soon_as_it_is_cancelled)
+{
+    rill_rwlock_init(&rwlock);
+    CHECK_INT(rill_rwlock_read(&rwlock), 0);
+    rill_task writer = rill_spawn(write_it, "w"), reader = rill_spawn(read_it, "r");
+    rill_sleep(0);
+    CHECK_INT(rwlock.readers, 1);
+    rill_cancel(writer);
+    CHECK_INT(rwlock.readers, 2);
+    CHECK_INT(rill_join(reader), 0);
+    CHECK_INT(rill_rwlock_unlock(&rwlock), 0);
+    memset(&rwlock, 0x55, sizeof rwlock); /* nobody waits for it, nobody holds it */
+    CHECK_INT(rill_join(writer), RILL_ECANCELED);
+}
+
 TASK_TEST(rwlock_lets_readers_in_when_the_writers_time_is_up)
 {
     trace[0] = '\0';
@@ -177,6 +192,9 @@ TASK_TEST(rwlock_a_task_reads_sixteen_at_once)
     for (int i = 0; i < 16; i++)
         CHECK_INT(rill_rwlock_read(&locks[i]), 0);
     CHECK_INT(rill_rwlock_read(&locks[16]), RILL_ELIMIT);
+    CHECK_INT(rill_rwlock_write(&locks[16]), 0); /* which the lock itself remembers */
+    CHECK_INT(rill_rwlock_unlock(&locks[16]), 0);
+    CHECK_INT(rill_rwlock_write(&locks[15]), RILL_EDEADLOCK);
     CHECK_INT(rill_rwlock_unlock(&locks[3]), 0);
     CHECK_INT(rill_rwlock_read(&locks[16]), 0);
     for (int i = 0; i < 17; i++)
