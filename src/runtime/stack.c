@@ -229,6 +229,7 @@ void rill__stack_put(rill__stack_pool *pool, rill__stack *stack)
 {
     stack->slab->live--;
     pool->live--;
+    pool->settled = false;
     push_free(stack->slab->class, stack);
 }
 
@@ -251,7 +252,7 @@ void rill__stack_count(const rill__stack_pool *pool, size_t *ret_kept, size_t *r
 
 bool rill__stack_worth_trimming(const rill__stack_pool *pool)
 {
-    for (int i = 0; i < RILL__STACK_CLASSES; i++)
+    for (int i = 0; i < RILL__STACK_CLASSES && !pool->settled; i++)
         if (pool->classes[i].free_count >= kept_free(pool->live) + SLAB_STACKS)
             return true;
     return false;
@@ -305,6 +306,7 @@ void rill__stack_trim(rill__stack_pool *pool)
         trim_class(&pool->classes[i], pool->live);
         trim_depths(&pool->classes[i]);
     }
+    pool->settled = true;
 }
 
 bool rill__stack_overflowed(const rill__stack *stack, const void *address)

@@ -37,7 +37,8 @@ typedef struct rill__stack_class {
 
 typedef struct rill__stack_pool {
     rill__stack_class classes[RILL__STACK_CLASSES];
-    size_t live; /* stacks handed out */
+    size_t live;  /* stacks handed out */
+    bool settled; /* none was given back since the last trim: another would find no more */
 } rill__stack_pool;
 
 /* Does without MADV_GUARD_INSTALL, as on an older kernel. For tests. */
@@ -58,7 +59,7 @@ void rill__stack_trim(rill__stack_pool *pool);
 /* How many free stacks are kept, and the address space of all. */
 void rill__stack_count(const rill__stack_pool *pool, size_t *ret_kept, size_t *ret_bytes);
 
-/* Whether far more stacks are kept than are in use. */
+/* Whether far more stacks are kept than are in use, and trimming may change that. */
 bool rill__stack_worth_trimming(const rill__stack_pool *pool);
 
 /* Whether the address lies in the guard of this stack. */

@@ -103,6 +103,29 @@ TEST(trimming_returns_stacks_that_are_no_longer_needed)
     rill__stack_pool_free(&pool);
 }
 
+TEST(trimming_that_found_nothing_is_not_worth_repeating)
+{
+    enum { COUNT = 640, APART = 32 }; /* so that no slab is free as a whole */
+    static rill__stack *stacks[COUNT];
+    rill__stack_pool pool;
+    rill__stack_pool_init(&pool);
+    for (int i = 0; i < COUNT; i++)
+        REQUIRE((stacks[i] = rill__stack_get(&pool, 0)));
+    for (int i = 0; i < COUNT; i++)
+        if (i % APART != 0)
+            rill__stack_put(&pool, stacks[i]);
+    CHECK(rill__stack_worth_trimming(&pool));
+    rill__stack_trim(&pool);
+    CHECK_INT(pool.classes[1].free_count, COUNT - COUNT / APART);
+    CHECK(!rill__stack_worth_trimming(&pool));
+    for (int i = 0; i < COUNT; i += APART)
+        rill__stack_put(&pool, stacks[i]);
+    CHECK(rill__stack_worth_trimming(&pool));
+    rill__stack_trim(&pool);
+    CHECK(!rill__stack_worth_trimming(&pool));
+    rill__stack_pool_free(&pool);
+}
+
 TEST(trimming_gives_back_the_depths_of_free_stacks)
 {
     enum { COUNT = 128, DEPTH = 150 << 10 };
