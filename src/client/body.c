@@ -278,7 +278,8 @@ static int read_plain(rill_response *response)
 {
     rill__buf *whole = &response->whole;
     size_t max = response->session->opts.max_body;
-    if (response->content_length > 0 && (uint64_t)response->content_length > max)
+    if (response->body_state == RILL__BODY_READING && response->content_length > 0 &&
+        (uint64_t)response->content_length > max)
         return fail_limit(response);
     for (;;) {
         rill_str piece = { NULL, 0 };

@@ -22,10 +22,9 @@ static void show_url(const rill_response *response, char shown[SHOWN_MAX + 4])
     size_t len = 0;
     for (size_t i = 0; i < 2; i++) {
         size_t more = strlen(parts[i]), room = SHOWN_MAX - len;
-        memcpy(shown + len, parts[i], more < room ? more + 1 : room);
+        memcpy(shown + len, parts[i], more < room ? more : room);
         len += more < room ? more : room;
-        if (more > room)
-            memcpy(shown + len, "...", 4);
+        memcpy(shown + len, more > room ? "..." : "", more > room ? 4 : 1);
     }
 }
 

@@ -18,6 +18,8 @@ static void resolve(rill_session_opts *opts)
         opts->max_redirects = 10;
     if (opts->max_body == 0)
         opts->max_body = (size_t)64 << 20;
+    if (opts->max_body > SIZE_MAX / 2) /* there is something added to it */
+        opts->max_body = SIZE_MAX / 2;
 }
 
 /* The texts of the options belong to the caller: the session has its own. */

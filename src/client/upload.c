@@ -13,19 +13,38 @@
 /* Where the status stands: "HTTP/1.1 413". */
 #define STATUS_AT 9
 #define STATUS_LEN 3
+#define HEAD_END "\r\n\r\n"
 
 struct upload {
     rill_response *response;
     bool refused;
 };
 
-static int status_of(const rill__buf *in)
+/* The status of the head that begins here; 0 while it is not there. */
+static int status_at(const char *at, const char *end)
 {
     int status = 0;
-    for (size_t i = STATUS_AT; i < STATUS_AT + STATUS_LEN; i++) {
-        if (i >= in->len || in->ptr[i] < '0' || in->ptr[i] > '9')
+    if (end - at < STATUS_AT + STATUS_LEN)
+        return 0;
+    for (int i = STATUS_AT; i < STATUS_AT + STATUS_LEN; i++) {
+        if (at[i] < '0' || at[i] > '9')
             return 0;
-        status = status * 10 + in->ptr[i] - '0';
+        status = status * 10 + at[i] - '0';
+    }
+    return status;
+}
+
+/* The status of the final answer: interim ones may stand before it. */
+static int status_of(const rill__buf *in)
+{
+    const char *at = in->ptr, *end = in->ptr + in->len;
+    int status = status_at(at, end);
+    while (status >= 100 && status < 200 && status != 101) {
+        const char *next = memmem(at, (size_t)(end - at), HEAD_END, strlen(HEAD_END));
+        if (!next)
+            return 0;
+        at = next + strlen(HEAD_END);
+        status = status_at(at, end);
     }
     return status;
 }

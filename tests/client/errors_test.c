@@ -435,3 +435,17 @@ TEST(names_that_are_not_found)
     pthread_join(thread, NULL);
     close(fd);
 }
+
+/* However long it is: what is shown ends where it ends. */
+IN_LOOP(urls_are_shown_up_to_a_length)
+{
+    rill_session *session = rill_session_new();
+    for (size_t len = 170; len > 150; len--) {
+        char url[200] = "http://127.0.0.1:1/", shown[200];
+        memset(url + strlen(url), 'x', len - strlen(url));
+        snprintf(shown, sizeof shown, "%.160s%s", url, len > 160 ? "..." : "");
+        CHECK(!rill_get(session, url));
+        CHECK_STR(rill_last_error()->where, shown);
+    }
+    rill_session_free(session);
+}

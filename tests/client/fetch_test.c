@@ -196,6 +196,13 @@ IN_LOOP(an_early_refusal_ends_the_upload)
                                   .early = true,
                                   .hold = true };
     upload_to(&refusal, 413, "");
+    const struct step hinted = { .reply = "HTTP/1.1 100 Continue\r\n\r\n"
+                                          "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+                                          "HTTP/1.1 413 Large\r\nContent-Length: 2\r\n\r\nno",
+                                 .early = true,
+                                 .bytewise = true,
+                                 .hold = true };
+    upload_to(&hinted, 413, "");
     const struct step cut = { .early = true, .close = true };
     upload_to(&cut, RILL_ECONNECTION, ": sending the request: ");
     const struct step silence = { .early = true, .hold = true };
@@ -380,6 +387,27 @@ IN_LOOP(head_has_no_body)
     script_stop(script);
 }
 
+IN_LOOP(what_has_no_body_is_not_over_the_limit)
+{
+    struct step steps[] = { { .reply = OK(1000, "") },
+                            { .reply =
+                                  "HTTP/1.1 304 Not Modified\r\nContent-Length: 1000\r\n\r\n" } };
+    struct script *script = script_start(steps, 2);
+    rill_session *session = rill_session_new(.max_body = 10);
+    for (int i = 0; i < 2; i++) {
+        rill_auto(rill_response) response =
+            i == 0 ? rill_head(session, script->url) : rill_get(session, script->url);
+        REQUIRE(response);
+        rill_str text;
+        CHECK_INT(rill_response_text(response, &text), 0);
+        CHECK_INT(text.len, 0);
+        CHECK_INT(rill_response_content_length(response), 1000);
+    }
+    CHECK_INT(script->connections, 1);
+    rill_session_free(session);
+    script_stop(script);
+}
+
 IN_LOOP(an_upgrade_that_was_asked_for_is_handed_out)
 {
     struct step steps[] = {
@@ -479,6 +507,27 @@ IN_LOOP(a_body_over_the_limit_is_refused)
         rill_response_free(response);
     }
     rill_session_free(session);
+    script_stop(script);
+}
+
+IN_LOOP(no_limit_is_none)
+{
+    static char reply[100100];
+    int head = snprintf(reply, sizeof reply, "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+    memset(reply + head, 'x', 100000);
+    struct step step = { .reply = reply };
+    struct script *script = script_start(&step, 1);
+    const size_t limits[] = { SIZE_MAX, SIZE_MAX - 1, SIZE_MAX / 2, 100000 };
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        rill_session *session = rill_session_new(.max_body = limits[i]);
+        rill_response *response = rill_get(session, script->url);
+        REQUIRE(response);
+        rill_str text;
+        CHECK_INT(rill_response_text(response, &text), 0);
+        CHECK_INT(text.len, 100000);
+        rill_response_free(response);
+        rill_session_free(session);
+    }
     script_stop(script);
 }
 
@@ -631,4 +680,15 @@ IN_LOOP(every_is_cancelled_in_mid_fetch)
     CHECK_INT(counter.good + counter.failed, 0);
     rill_session_free(session);
     script_stop(script);
+}
+
+IN_LOOP(every_is_cancelled_before_it_began)
+{
+    rill_session *session = rill_session_new();
+    struct counter counter = { 0, 0 };
+    rill_task task = rill_session_every(session, 1, "http://127.0.0.1:1", count_response, &counter);
+    rill_cancel(task);
+    CHECK_INT(rill_join(task), RILL_ECANCELED);
+    CHECK_INT(counter.good + counter.failed, 0);
+    rill_session_free(session);
 }
