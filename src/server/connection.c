@@ -364,9 +364,8 @@ static bool step_drain(rill__connection *connection)
 
 static bool step_closing(rill__connection *connection)
 {
-    rill_request *request = connection->request;
     rill__output_flush(connection);
-    if (request && connection->writer.pending) {
+    if (connection->writer.pending) {
         /* As long as it takes some, it may take its time. */
         rill__deadline_set(connection, RILL__READ_DEADLINE, RILL__NEVER);
         return false;
@@ -381,8 +380,8 @@ static bool step_closing(rill__connection *connection)
         return true;
     }
     rill__loop_driver()->ops->shutdown(rill__loop_driver(), &connection->handle);
-    if (request)
-        rill__request_reset(request);
+    if (connection->request)
+        rill__request_reset(connection->request);
     give_request_back(connection);
     connection->state = RILL__LINGER;
     connection->lingered = 0;

@@ -140,6 +140,18 @@ static rill_request *need_request(rill__connection *connection)
     return connection->request;
 }
 
+/* What comes is no TLS, or no more of it. While nobody works for the peer it is told why. */
+static void fail_tls(rill__connection *connection)
+{
+    if (connection->state != RILL__HEAD) {
+        rill__connection_break(connection, RILL_ETLS);
+        return;
+    }
+    connection->goodbye = true; /* an alert stands in its place */
+    connection->linger = true;
+    connection->state = RILL__CLOSING;
+}
+
 /* Takes plain bytes out of the TLS engine. True when something has changed. */
 static bool pull_tls(rill__connection *connection)
 {
@@ -159,12 +171,36 @@ static bool pull_tls(rill__connection *connection)
     if (n == 0)
         connection->peer_ended = true;
     else
-        rill__connection_break(connection, RILL_ETLS);
+        fail_tls(connection);
     return true;
+}
+
+/* No TLS begins with a letter, and every HTTP does. */
+static bool is_plain(rill__connection *connection)
+{
+    char first = rill__pool_scratch()[0];
+    bool is_first = !connection->heard;
+    connection->heard = true;
+    return is_first && first >= 'A' && first <= 'Z';
+}
+
+/* The answer that who speaks plain HTTP understands. */
+static void refuse_plain(rill__connection *connection)
+{
+    rill__tls_free(connection->tls);
+    connection->tls = NULL;
+    if (need_request(connection))
+        rill__refuse(connection->request, 400, "plain HTTP came where TLS is spoken");
+    else
+        rill__connection_break(connection, RILL_ENOMEM);
 }
 
 static void feed_tls(rill__connection *connection, size_t len)
 {
+    if (is_plain(connection)) {
+        refuse_plain(connection);
+        return;
+    }
     if (rill__tls_feed(connection->tls, rill__pool_scratch(), len) < 0) {
         rill__connection_break(connection, RILL_ENOMEM);
         return;

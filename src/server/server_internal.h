@@ -138,6 +138,7 @@ struct rill__connection {
     bool peer_ended;       /* it will send nothing more */
     bool head_begun;       /* bytes of a head have come: its deadline runs */
     bool served;           /* a request was answered: what comes next may take keepalive_timeout */
+    bool heard;            /* with TLS: its first byte has come */
     bool linger;           /* the peer may still be sending */
     bool abort;            /* close with a reset: the end must not look like one */
     bool goodbye;          /* TLS has said its goodbye */

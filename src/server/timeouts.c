@@ -48,6 +48,7 @@ static void read_too_slow(rill__connection *connection)
         rill__waitq_wake_all(&request->input_waiters);
         break;
     case RILL__DRAIN:
+        connection->linger = true;
         connection->state = RILL__CLOSING;
         break;
     case RILL__CLOSING:

@@ -2,6 +2,8 @@
 #ifndef RILL_TESTS_CERTIFICATES_H
 #define RILL_TESTS_CERTIFICATES_H
 
+#include <stdbool.h>
+
 struct certificate {
     const char *file;     /* NAME.pem and NAME.key in the folder */
     const char *names;    /* subjectAltName: "DNS:localhost,IP:127.0.0.1" */

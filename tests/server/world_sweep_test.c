@@ -6,6 +6,7 @@
  * Whatever is broken, what comes is valid HTTP, a reply of 200 is the one to its request and whole,
  * and the server goes on.
  */
+#include "../net/certificates.h"
 #include "../testing/in_world.h"
 
 #include "base/fail.h"
@@ -19,6 +20,7 @@
 #define LONG_REPLY 400000u
 
 static rill_app *app;
+static bool secure; /* over TLS */
 
 /* ---- the application ---- */
 
@@ -129,7 +131,9 @@ static int start(void)
     rill_app_get(app, "/long", serve_long);
     rill_app_get(app, "/children", serve_children, .cancel_on_disconnect = true);
     return rill_app_start(app, .host = "10.0.0.1", .port = 80, .shutdown_timeout = 5,
-                          .access_log = true);
+                          .access_log = true, .tls = secure,
+                          .tls_options = { .cert_file = certificates_path("a.pem"),
+                                           .key_file = certificates_path("a.key") });
 }
 
 /* ---- a client ---- */
@@ -142,7 +146,10 @@ struct client {
 
 static int dial(struct client *client)
 {
-    *client = (struct client){ .stream = rill_connect("a", 80), .in = rill__buf_make(1 << 20) };
+    *client = (struct client){ .in = rill__buf_make(1 << 20) };
+    client->stream =
+        rill_connect("a", 80, .tls = secure,
+                     .tls_options = { .ca_file = secure ? certificates_path("root.pem") : NULL });
     return client->stream ? 0 : rill_errcode();
 }
 
@@ -291,6 +298,14 @@ static int after(void *arg)
     return rc < 0 && rc != RILL_EREFUSED ? rc : stopped; /* its start may have failed */
 }
 
+static void be_secure(void)
+{
+    static const struct certificate certificate = { "a", "DNS:a", -1, 1, false };
+    certificates_open();
+    certificates_make_steady(&certificate);
+    secure = true;
+}
+
 /* ---- one after the other on a kept connection ---- */
 
 static int ask_in_turn(struct client *client)
@@ -416,11 +431,12 @@ static int half_leave(void *arg)
 
 static int leave_all(void *arg)
 {
-    enum { COUNT = sizeof partings / sizeof partings[0] };
+    enum { ALL = sizeof partings / sizeof partings[0] };
     (void)arg;
-    rill_error errors[COUNT];
-    RILL__TRY(rill_gather(partings, COUNT, leave, .errors = errors));
-    return rill_gather(partings, COUNT, half_leave);
+    size_t count = secure ? 3 : ALL; /* handshakes take their time */
+    rill_error errors[ALL];
+    RILL__TRY(rill_gather(partings + ALL - count, count, leave, .errors = errors));
+    return rill_gather(partings + ALL - count, count, half_leave);
 }
 
 static int run_leaving(void *arg)
@@ -542,7 +558,30 @@ static void sow(const char *name, rill_task_fn *scenario, rill_task_fn *then)
         sow(#name, run_##name, then);                                                              \
     }
 
+/* The same over TLS. */
+#define SECURE_SWEEPS(name, then)                                                                  \
+    TEST_WITHIN(name##_over_tls_cancelled_at_each_point, 120)                                      \
+    {                                                                                              \
+        be_secure();                                                                               \
+        sweep(rill_test_cancel_sweep_with, run_##name, then);                                      \
+        certificates_close();                                                                      \
+    }                                                                                              \
+    TEST_WITHIN(name##_over_tls_with_each_allocation_failing, 120)                                 \
+    {                                                                                              \
+        be_secure();                                                                               \
+        sweep(rill_test_alloc_sweep_with, run_##name, then);                                       \
+        certificates_close();                                                                      \
+    }                                                                                              \
+    TEST_WITHIN(name##_over_tls_with_each_operation_broken, 120)                                   \
+    {                                                                                              \
+        be_secure();                                                                               \
+        sweep(rill_test_io_sweep_with, run_##name, then);                                          \
+        certificates_close();                                                                      \
+    }
+
 SWEEPS(kept, after)
+SECURE_SWEEPS(kept, after)
+SECURE_SWEEPS(leaving, after)
 SWEEPS(pipelined, after)
 SWEEPS(long, after)
 SWEEPS(leaving, after)

@@ -2,6 +2,7 @@
  * The server in the simulated world: slow links, peers that end half of a connection or vanish,
  * and hours of waiting, without any time.
  */
+#include "../net/certificates.h"
 #include "../testing/in_world.h"
 
 #include "base/alloc.h"
@@ -155,6 +156,14 @@ static int serve_careless_stream(rill_request *request)
     return 0;
 }
 
+static int serve_count(rill_request *request)
+{
+    rill_str body;
+    RILL__TRY(rill_sleep(1));
+    RILL__TRY(rill_request_body(request, &body));
+    return rill_reply_text(request, 200, "%zu", body.len);
+}
+
 static int read_nothing(rill_request *request)
 {
     char byte;
@@ -181,6 +190,7 @@ static void start_with(const rill_app_opts *given)
     rill_app_get(seen.app, "/careless", serve_careless);
     rill_app_get(seen.app, "/careless-stream", serve_careless_stream);
     rill_app_post(seen.app, "/nothing", read_nothing);
+    rill_app_post(seen.app, "/count", serve_count);
     opts.app = seen.app;
     opts.host = "10.0.0.1";
     opts.port = 80;
@@ -492,4 +502,55 @@ WORLD_TEST(a_read_of_nothing_is_not_the_end)
     rill_sleep(1);
     CHECK_INT(seen.code, RILL_EINVAL);
     stop();
+}
+
+/* ---- TLS ---- */
+
+static rill_tls_opts server_tls(void)
+{
+    static const struct certificate certificate = { "a", "DNS:a", -1, 1, false };
+    certificates_open();
+    certificates_make_steady(&certificate);
+    return (rill_tls_opts){ .cert_file = certificates_path("a.pem"),
+                            .key_file = certificates_path("a.key") };
+}
+
+WORLD_TEST(what_is_no_tls_is_told_so)
+{
+    start(.tls = true, .tls_options = server_tls());
+    rill_auto(rill_stream) plain = dial("GET / HTTP/1.1\r\n" HOST "\r\n");
+    rill_sleep(1);
+    rill_stream_shutdown(plain);
+    char *text = read_all(plain);
+    CHECK_CONTAINS(text, "HTTP/1.1 400 ");
+    CHECK_CONTAINS(text, "plain HTTP came where TLS is spoken");
+    free(text);
+    rill_auto(rill_stream) broken = rill_connect("a", 80);
+    CHECK_INT(rill_stream_write(broken, "\x16\x03\x01\x00\x05hello", 10), 0);
+    text = read_all(broken);
+    CHECK_INT(text[0], 0x15); /* an alert */
+    free(text);
+    rill_sleep(20);
+    stop();
+    certificates_close();
+}
+
+WORLD_TEST(a_tls_client_that_says_goodbye_gets_its_reply)
+{
+    static char body[100000];
+    char head[100];
+    start(.tls = true, .tls_options = server_tls());
+    rill_auto(rill_stream) stream = rill_connect(
+        "a", 80, .tls = true, .tls_options = { .ca_file = certificates_path("root.pem") });
+    REQUIRE(stream);
+    snprintf(head, sizeof head, "POST /count HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n",
+             sizeof body);
+    CHECK_INT(rill_stream_write(stream, head, strlen(head)), 0);
+    CHECK_INT(rill_stream_write(stream, body, sizeof body), 0);
+    CHECK_INT(rill_stream_shutdown(stream), 0);
+    char *text = read_all(stream);
+    CHECK_CONTAINS(text, "\r\n\r\n100000");
+    free(text);
+    stop();
+    certificates_close();
 }
