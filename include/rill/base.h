@@ -37,7 +37,8 @@
 #define RILL_AWAITS
 
 /* Builds a const options struct from trailing `.field = value`. `size` tells the library which
- * fields the caller was compiled with. */
+ * fields the caller was compiled with. C++ has no such literals: there, fill a struct, `.size` too,
+ * and call the plain function behind the macro, rill_spawn_with for rill_spawn. */
 #define RILL_OPTS(type, ...) (&(const type){ .size = sizeof(type), __VA_ARGS__ })
 
 /* A duration that never ends, and a limit that does not limit. */

@@ -13,7 +13,7 @@
  *       main #0.1, waits: join 'fetch' #1.1, 3.2 s; stack 8 of 192 KiB
  *         fetch #1.1 (pages.c:31), waits: recv 10.0.0.7:443, 3.2 s; deadline in 1.8 s; stack 12 …
  *       background:
- *         poll #2.1 (pages.c:40), waits: sleep 12.0 s, 48.0 s; stack 4 of 192 KiB
+ *         poll #2.1 (pages.c:40), waits: sleep for another 48.0 s, 12.0 s; stack 4 of …
  */
 #ifndef RILL_INSPECT_H
 #define RILL_INSPECT_H

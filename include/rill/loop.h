@@ -2,9 +2,9 @@
  * Loops and threads: several loops in several threads, calls and tasks from one to another, and
  * loops that are turned by somebody else's.
  *
- *     rill_loop_start(fn, arg)            a loop in a new thread     → rill_loop_stop,
- * rill_loop_join rill_spawn_on(loop, fn, arg, …)     a task on another loop     → rill_remote_join,
- * …_cancel rill_run_on(loop, fn, arg)          the same, and waits for it
+ *     rill_loop_start(fn, arg)            a loop in a new thread  → rill_loop_stop, rill_loop_join
+ *     rill_spawn_on(loop, fn, arg, …)     a task on another loop  → rill_remote_join, …_cancel
+ *     rill_run_on(loop, fn, arg)          the same, and waits for it
  *     rill_call_soon_threadsafe(loop, …)  has a function called by a loop, from any thread
  *     rill_loop_new, _fd, _run_once       a loop inside another: libuv's, glib's, a game's
  *

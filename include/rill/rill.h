@@ -1,4 +1,4 @@
-/* All of rill, in reading order. */
+/* All of rill. To begin with: error.h, task.h, client.h, server.h. */
 #ifndef RILL_RILL_H
 #define RILL_RILL_H
 

@@ -155,7 +155,7 @@ typedef struct rill_cron_rule {
  * is refused. So is what can never be due, such as the 30th of February.
  *
  * Returns 0; RILL_EINVAL with what is wrong and where: "cron '0 24 * * *': hour field, at '24'
- * (character 3): not within 0 and 23". *ret_rule is left alone then. */
+ * (character 3): 24 is not within 0 to 23". *ret_rule is left alone then. */
 RILL_API int rill_cron_parse(const char *expression, rill_cron_rule *ret_rule);
 
 /* The first moment after `after` at which the rule is due in that zone: a whole second.

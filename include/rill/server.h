@@ -139,7 +139,7 @@ typedef struct rill_app_opts {
                                   format, and the seconds that it took; its status is 499, as in
                                   nginx, when the client left before there was a reply */
     bool cancel_on_disconnect; /* for all routes */
-    bool quiet;                /* does not print where it listens */
+    bool quiet;                /* rill_app_run alone: does not print where it listens */
 } rill_app_opts;
 
 #define RILL_ANY_PORT (-1)

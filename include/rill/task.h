@@ -10,7 +10,7 @@
  *     rill_sleep, rill_every         time
  *
  * Only a function marked RILL_AWAITS may switch to another task; between two of them a task has the
- * thread to itself. There are no locks.
+ * thread to itself, and needs no lock. For what must stay whole across a wait there is sync.h.
  *
  * Cancelling is level-triggered. Inside a cancelled scope every RILL_AWAITS function fails at once
  * with RILL_ECANCELED, and what it would have done did not happen; a result that was there before

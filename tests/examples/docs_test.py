@@ -1,8 +1,8 @@
 """The programs in the documentation compile as they stand there, against an installed rill.
 
-Every block of C in the Markdown files is a whole program when it has a main, else the statements of
-a function. A comment before the block, `<!-- statements; with: … -->`, adds what the text leaves to
-the reader. The installation lies outside the build folder and is found by pkg-config.
+Every block of C, or C++, in the Markdown files is a whole program when it has a main, else the
+statements of a function. A comment before the block, `<!-- statements; with: … -->`, adds what the
+text leaves to the reader. The installation lies outside the build folder and is found by pkg-config.
 """
 import os
 import pathlib
@@ -11,8 +11,11 @@ import tempfile
 
 import peer
 
-BLOCK = re.compile(r"(?:<!--(?P<note>(?:(?!-->).)*)-->\n)?```c\n(?P<code>.*?)```", re.DOTALL)
-STRICT = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+BLOCK = re.compile(r"(?:<!--(?P<note>(?:(?!-->).)*)-->\n)?```(?P<language>c|cpp)\n(?P<code>.*?)```", re.DOTALL)
+STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+# The language of a block: its compilers, and how its file ends.
+LANGUAGES = {"c": (("gcc", "-std=c11"), ("clang", "-std=c11")),
+             "cpp": (("g++", "-std=c++17"), ("clang++", "-std=c++17"))}
 PRELUDE = """#include <rill/rill.h>
 #include <stdio.h>
 struct page { rill_session *session; const char *url; size_t size; };
@@ -26,14 +29,14 @@ void statements(void);
 
 
 def blocks():
-    """Yields (file:line, note, code) of every block of C."""
+    """Yields (file:line, language, note, code) of every block of C and C++."""
     for path in sorted([peer.SOURCE_DIR / "README.md", *peer.SOURCE_DIR.glob("docs/*.md")]):
         if not path.exists():
             continue
         text = path.read_text(encoding="utf-8")
         for match in BLOCK.finditer(text):
             line = text.count("\n", 0, match.start("code")) + 1
-            yield f"{path.name}:{line}", match["note"] or "", match["code"]
+            yield f"{path.name}:{line}", match["language"], match["note"] or "", match["code"]
 
 
 def program(note, code):
@@ -68,29 +71,30 @@ class Docs(peer.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout.split()
 
-    def compile(self, compiler, where, code):
-        source = self.root / "program.c"
+    def compile(self, compiler, where, code, language="c"):
+        source = self.root / f"program.{language}"
         source.write_text(code, encoding="utf-8")
         flags = (self.flags("--cflags", "--libs") if "int main" in code
                  else ["-c", *self.flags("--cflags")])
-        done = peer.run([peer.need(compiler), *STRICT, str(source), "-o",
+        name, standard = compiler
+        done = peer.run([peer.need(name), standard, *STRICT, str(source), "-o",
                          str(self.root / "program"), *flags])
-        self.assertEqual(done.returncode, 0, f"{where} with {compiler}:\n{done.stderr}")
+        self.assertEqual(done.returncode, 0, f"{where} with {name}:\n{done.stderr}")
 
     @peer.within(120)
     def test_every_block_compiles_without_a_warning(self):
         count = 0
-        for where, note, code in blocks():
-            for compiler in ("gcc", "clang"):
+        for where, language, note, code in blocks():
+            for compiler in LANGUAGES[language]:
                 with self.subTest(where=where, compiler=compiler):
-                    self.compile(compiler, where, program(note, code))
+                    self.compile(compiler, where, program(note, code), language)
             count += 1
         self.assertGreaterEqual(count, 6)
 
     def test_a_misspelt_option_does_not_compile(self):
         code = PRELUDE + "void statements(void) { rill_spawn(fetch, NULL, .nmae = \"x\"); }\n"
         with self.assertRaises(AssertionError):
-            self.compile("gcc", "misspelt", code)
+            self.compile(LANGUAGES["c"][0], "misspelt", code)
 
     def test_a_program_outside_the_tree_runs(self):
         code = ('#include <jansson.h>\n#include <rill/rill.h>\n#include <stdio.h>\n'
@@ -99,7 +103,7 @@ class Docs(peer.TestCase):
                 '    int status = (int)json_integer_value(seven);\n'
                 '    json_decref(seven);\n    return status;\n}\n'
                 'int main(void) { return rill_run(run, NULL); }\n')
-        self.compile("gcc", "consumer", code)
+        self.compile(LANGUAGES["c"][0], "consumer", code)
         library = next(self.root.glob("dest/**/librill.so")).parent
         done = peer.run([str(self.root / "program")],
                         env={**os.environ, "LD_LIBRARY_PATH": str(library)})
