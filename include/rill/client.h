@@ -210,6 +210,8 @@ typedef struct rill_session_every_opts {
     double delay;       /* seconds before the first. Default: at once */
     double jitter;      /* as in rill_interval_jitter. Default: 0 */
     const char *name;
+    const char *file; /* where it was spawned: filled by the macro */
+    int line;
 } rill_session_every_opts;
 
 /* Spawns a task that fetches the URL every `seconds`, never twice at once, and hands each response
@@ -218,7 +220,8 @@ typedef struct rill_session_every_opts {
  * session must outlive the task. Returns {0} with the error in place when it cannot start. */
 #define rill_session_every(session, seconds, url, fn_, ...)                                        \
     rill_session_every_with((session), (seconds), (url),                                           \
-                            RILL_OPTS(rill_session_every_opts, .fn = (fn_), .state = __VA_ARGS__))
+                            RILL_OPTS(rill_session_every_opts, .file = __FILE__, .line = __LINE__, \
+                                      .fn = (fn_), .state = __VA_ARGS__))
 RILL_AWAITS RILL_API rill_task rill_session_every_with(rill_session *session, double seconds,
                                                        const char *url,
                                                        const rill_session_every_opts *opts);

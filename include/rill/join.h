@@ -83,6 +83,8 @@ typedef struct rill_race_opts {
     size_t limit;       /* at most so many at once. Default: no limit */
     const char *name;   /* of the tasks. Default: "race" */
     size_t stack;       /* bytes of stack of each, as in rill_spawn. Default: 256 KiB */
+    const char *file;   /* where it was called: filled by the macro */
+    int line;
 } rill_race_opts;
 
 /* Runs fn on every element of an array at once, in the shape of rill_gather. The first that returns
@@ -95,7 +97,9 @@ typedef struct rill_race_opts {
  * or elements without a size.
  * Cancel  reaches every element; it still waits for those that run. */
 #define rill_race(items, count, ...)                                                               \
-    rill_race_with((items), (count), sizeof *(items), RILL_OPTS(rill_race_opts, .fn = __VA_ARGS__))
+    rill_race_with(                                                                                \
+        (items), (count), sizeof *(items),                                                         \
+        RILL_OPTS(rill_race_opts, .file = __FILE__, .line = __LINE__, .fn = __VA_ARGS__))
 RILL_AWAITS RILL_API int rill_race_with(void *items, size_t count, size_t item_size,
                                         const rill_race_opts *opts);
 

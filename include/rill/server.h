@@ -71,18 +71,23 @@ typedef struct rill_background_opts {
     const char *name;
     rill_missed missed; /* rill_app_every only */
     double jitter;      /* rill_app_every only: as in rill_interval_jitter */
+    const char *file;   /* where it was asked for: filled by the macro */
+    int line;
 } rill_background_opts;
 
 /* Runs fn as a task from after start-up until it is cancelled at clean-up. A failure of it is
  * logged. */
 #define rill_app_background(app, ...)                                                              \
-    rill_app_background_with((app), RILL_OPTS(rill_background_opts, .fn = __VA_ARGS__))
+    rill_app_background_with((app), RILL_OPTS(rill_background_opts, .file = __FILE__,              \
+                                              .line = __LINE__, .fn = __VA_ARGS__))
 RILL_API void rill_app_background_with(rill_app *app, const rill_background_opts *opts);
 
 /* Calls fn every `seconds` while the application runs: no overlap, no drift. A failure is logged
  * and does not end it. */
 #define rill_app_every(app, seconds, ...)                                                          \
-    rill_app_every_with((app), (seconds), RILL_OPTS(rill_background_opts, .fn = __VA_ARGS__))
+    rill_app_every_with(                                                                           \
+        (app), (seconds),                                                                          \
+        RILL_OPTS(rill_background_opts, .file = __FILE__, .line = __LINE__, .fn = __VA_ARGS__))
 RILL_API void rill_app_every_with(rill_app *app, double seconds, const rill_background_opts *opts);
 
 typedef struct rill_route_opts {
@@ -95,6 +100,8 @@ typedef struct rill_route_opts {
     /* Cancel the handler, with the reason "the client disconnected", when the client goes away. One
      * that only says that it will send no more counts as gone: nothing tells the two apart. */
     bool cancel_on_disconnect;
+    const char *file; /* where it was routed: filled by the macro */
+    int line;
 } rill_route_opts;
 
 /* Routes a method and a path to a handler. "/a/{name}" matches one segment, "/a/{rest*}" the rest
@@ -104,7 +111,9 @@ typedef struct rill_route_opts {
  * At most 32 segments and 16 parameters. A bad or doubled route makes rill_app_run fail with a
  * sentence that names it. */
 #define rill_app_route(app, method, path, ...)                                                     \
-    rill_app_route_with((app), (method), (path), RILL_OPTS(rill_route_opts, .handler = __VA_ARGS__))
+    rill_app_route_with(                                                                           \
+        (app), (method), (path),                                                                   \
+        RILL_OPTS(rill_route_opts, .file = __FILE__, .line = __LINE__, .handler = __VA_ARGS__))
 RILL_API void rill_app_route_with(rill_app *app, const char *method, const char *path,
                                   const rill_route_opts *opts);
 #define rill_app_get(app, path, ...) rill_app_route((app), "GET", path, __VA_ARGS__)

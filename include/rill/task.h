@@ -244,6 +244,8 @@ typedef struct rill_gather_opts {
     size_t limit;     /* at most so many at once. Default: no limit */
     const char *name; /* of the tasks. Default: "gather" */
     size_t stack;     /* bytes of stack of each, as in rill_spawn. Default: 256 KiB */
+    const char *file; /* where it was called: filled by the macro */
+    int line;
 } rill_gather_opts;
 
 /* Runs fn on every element of an array at once, in the shape of qsort, and waits for all:
@@ -252,8 +254,9 @@ typedef struct rill_gather_opts {
  * (elements that never started have that error too); RILL_EINVAL for elements without a size.
  * Cancel  reaches every element; it still waits for those that run. */
 #define rill_gather(items, count, ...)                                                             \
-    rill_gather_with((items), (count), sizeof *(items),                                            \
-                     RILL_OPTS(rill_gather_opts, .fn = __VA_ARGS__))
+    rill_gather_with(                                                                              \
+        (items), (count), sizeof *(items),                                                         \
+        RILL_OPTS(rill_gather_opts, .file = __FILE__, .line = __LINE__, .fn = __VA_ARGS__))
 RILL_AWAITS RILL_API int rill_gather_with(void *items, size_t count, size_t item_size,
                                           const rill_gather_opts *opts);
 

@@ -73,7 +73,13 @@ rill_task rill_session_every_with(rill_session *session, double seconds, const c
     struct every *every = make(session, seconds, url, &opts);
     if (!every)
         return (rill_task){ 0 };
-    rill_task task = rill_spawn(run_every, every, .name = opts.name ? opts.name : "every");
+    rill_task task = rill_spawn_with(run_every, &(rill_spawn_opts){
+                                                    .size = sizeof(rill_spawn_opts),
+                                                    .arg = every,
+                                                    .name = opts.name ? opts.name : "every",
+                                                    .file = opts.file,
+                                                    .line = opts.line,
+                                                });
     if (!task.id)
         rill__free(every);
     return task;

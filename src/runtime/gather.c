@@ -68,14 +68,14 @@ static int leave_out(struct fan *fan, size_t first, int rc)
     return rc;
 }
 
-static int begin(struct fan *fan, const char *name, size_t stack, size_t limit)
+/* Begins the group; fan->spawn says the rest of what the tasks have in common. */
+static int begin(struct fan *fan, size_t limit)
 {
-    fan->spawn = (rill_spawn_opts){
-        .size = sizeof fan->spawn, .name = name, .group = &fan->group, .stack = stack
-    };
-    int rc = rill__checkpoint(name);
+    fan->spawn.size = sizeof fan->spawn;
+    fan->spawn.group = &fan->group;
+    int rc = rill__checkpoint(fan->spawn.name);
     if (rc == 0 && fan->item_size == 0)
-        rc = rill__fail(RILL_EINVAL, "%s: its elements must have a size", name);
+        rc = rill__fail(RILL_EINVAL, "%s: its elements must have a size", fan->spawn.name);
     return rc < 0 ? leave_out(fan, 0, rc) : rill_group_begin(&fan->group, .limit = limit);
 }
 
@@ -100,7 +100,13 @@ int rill_gather_with(void *items, size_t count, size_t item_size, const rill_gat
                        .fn = opts.fn,
                        .errors = opts.errors,
                        .run = run_element };
-    RILL__TRY(begin(&fan, opts.name ? opts.name : "gather", opts.stack, opts.limit));
+    fan.spawn = (rill_spawn_opts){
+        .name = opts.name ? opts.name : "gather",
+        .stack = opts.stack,
+        .file = opts.file,
+        .line = opts.line,
+    };
+    RILL__TRY(begin(&fan, opts.limit));
     int rc = 0;
     for (size_t i = 0; i < count && rc == 0; i++) {
         rc = spawn_element(&fan, i);
@@ -156,7 +162,13 @@ int rill_race_with(void *items, size_t count, size_t item_size, const rill_race_
                        .errors = opts.errors,
                        .run = run_racer,
                        .winner = NO_WINNER };
-    RILL__TRY(begin(&fan, opts.name ? opts.name : "race", opts.stack, opts.limit));
+    fan.spawn = (rill_spawn_opts){
+        .name = opts.name ? opts.name : "race",
+        .stack = opts.stack,
+        .file = opts.file,
+        .line = opts.line,
+    };
+    RILL__TRY(begin(&fan, opts.limit));
     int rc = count ? 0 : rill__fail(RILL_EINVAL, "race: nobody takes part");
     for (size_t i = 0; i < count && rc == 0; i++) {
         rc = fan.winner == NO_WINNER ? spawn_element(&fan, i) : RILL_ECANCELED;

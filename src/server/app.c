@@ -151,6 +151,8 @@ static void add_background(rill_app *app, const rill_background_opts *given, dou
         .period = period,
         .jitter = opts.jitter,
         .missed = opts.missed,
+        .file = opts.file,
+        .line = opts.line,
     };
     struct rill__background **place = &app->background;
     while (*place)

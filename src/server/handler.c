@@ -117,6 +117,8 @@ static void start_task(rill_request *request)
         .size = sizeof opts,
         .arg = request,
         .name = request->route->name,
+        .file = request->route->opts.file,
+        .line = request->route->opts.line,
     };
     app->handlers++;
     rill_task task = rill__spawn_now(run_handler, &opts);

@@ -84,7 +84,11 @@ static int run_background(void *arg)
 static int start_background(rill_app *app)
 {
     for (struct rill__background *each = app->background; each; each = each->next) {
-        rill_spawn_opts opts = { .size = sizeof opts, .arg = each, .name = each->name };
+        rill_spawn_opts opts = { .size = sizeof opts,
+                                 .arg = each,
+                                 .name = each->name,
+                                 .file = each->file,
+                                 .line = each->line };
         app->background_count++;
         each->task = rill__spawn_now(run_background, &opts);
         if (each->task.id == 0) {

@@ -68,6 +68,8 @@ struct rill__background {
     const char *name;
     double period, jitter; /* period 0: fn runs once */
     rill_missed missed;
+    const char *file; /* where it was asked for */
+    int line;
     rill_task task; /* while it runs */
 };
 

@@ -50,6 +50,12 @@ class Ps(peer.TestCase):
     def calls(self, text):
         return [match[1] for match in map(CALL.match, text.splitlines()) if match]
 
+    def calls_within(self, process, name):
+        """The calls of the stuck task, once it has come to that function."""
+        return peer.wait_until(
+            lambda: (calls := self.calls(self.seen(process.pid, "-w", "stuck")))
+            and name in calls and calls, what=name)
+
     # ---- the tree ----
 
     def at_rest(self, process):
@@ -146,26 +152,25 @@ class Ps(peer.TestCase):
 
     def test_where_a_loop_is_stuck(self):
         process = self.target("spin")
+        self.assertEqual(self.calls_within(process, "spin_for_ever")[0], "spin_for_ever")
         text = self.seen(process.pid)
         self.assertIn("), runs: 3 tasks", text)
         self.assertRegex(self.line(text, "stuck"), ", running")
         self.assertIn("waits: join 'stuck' #", self.line(text, "main"))
-        self.assertEqual(self.calls(self.seen(process.pid, "-w", "stuck"))[0], "spin_for_ever")
         stopped = state_of(process.pid)
         self.assertIn(stopped, "RS")  # it goes on, and is traced by nobody
 
     def test_where_a_loop_is_blocked(self):
         process = self.target("block")
-        calls = self.calls(self.seen(process.pid, "-w", "stuck"))
-        self.assertIn("blocking_task", calls)
-        self.assertIn("sleep", " ".join(calls[:calls.index("blocking_task")]))
+        calls = self.calls_within(process, "sleep")
+        self.assertEqual(calls[calls.index("sleep") + 1], "blocking_task")
         self.assertIsNone(process.poll())
         text = self.seen(process.pid, "-w", "stuck")  # and sleeps on
         self.assertIn("blocking_task", text)
 
     def test_gdb_sees_the_same_calls(self):
         process = self.target("block")
-        calls = self.calls(self.seen(process.pid, "-w", "stuck"))
+        calls = self.calls_within(process, "sleep")
         done = peer.run([peer.need("gdb"), "-batch", "-nx", "-p", str(process.pid), "-ex", "bt"])
         frames = re.findall(r"^#\d+ +(?:0x[0-9a-f]+ in )?([\w.]+)", done.stdout, re.MULTILINE)
         frames = [name.replace(".", "__") for name in frames]  # gdb takes it for Ada

@@ -283,3 +283,24 @@ TEST(a_process_that_is_not_there_is_told)
     CHECK_INT(rill_dump_process(1 << 29), RILL_ENOTFOUND);
     CHECK_CONTAINS(rill_last_error()->message, "process 536870912: there is none");
 }
+
+static int gathered_at;
+
+static int dump_and_gather(void *arg)
+{
+    char line[512], site[256];
+    rill_sleep(0.01);
+    char *text = DUMP();
+    snprintf(site, sizeof site, "    gather #1.1 (%s:%d, in a group), ", __FILE__, gathered_at);
+    CHECK(strncmp(line_with(text, "gather #1", line), site, strlen(site)) == 0);
+    free(text);
+    return *(int *)arg * 0;
+}
+
+TASK_TEST(gathered_tasks_were_spawned_where_gather_was_called)
+{
+    (void)arg;
+    int items[] = { 1 };
+    gathered_at = __LINE__ + 1;
+    return rill_gather(items, 1, dump_and_gather);
+}
