@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #ifdef RILL_HAVE_VALGRIND
@@ -61,13 +62,25 @@ static size_t guard_size(size_t size)
 
 /* ---- guards ---- */
 
+/* An emulator says yes to advice that it does not know, and does nothing. Whether a guard is there
+ * a system call tells that would write to it. */
+static bool is_guarded(char *at)
+{
+    return getrandom(at, 1, GRND_NONBLOCK) < 0 && errno == EFAULT;
+}
+
 static bool madvise_guard(char *at, size_t len)
 {
+    static bool seen; /* that they are what they should be: looked at once */
     int rc;
     do
         rc = madvise(at, len, MADV_GUARD_INSTALL);
     while (rc < 0 && errno == EINTR);
-    return rc == 0;
+    if (rc < 0 || __atomic_load_n(&seen, __ATOMIC_RELAXED))
+        return rc == 0;
+    bool guarded = is_guarded(at);
+    __atomic_store_n(&seen, guarded, __ATOMIC_RELAXED);
+    return guarded;
 }
 
 /* How many guards by mprotect there may be: each splits mappings, two more a stack, and half of the
