@@ -192,6 +192,21 @@ TASK_TEST(descriptors_become_ready)
     close(file);
 }
 
+TASK_TEST(a_descriptor_that_was_only_tried_is_let_go)
+{
+    int fds[2];
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
+    size_t pending = rill__loop_driver()->pending;
+    rill_case cases[] = { rill_case_readable(fds[0]), rill_case_after(0) };
+    CHECK_INT(rill_select(cases, 2, .ordered = true), 1);
+    CHECK_INT(rill__loop_driver()->pending, pending);
+    cases[1] = rill_case_event(&(rill_event){ 0 });
+    CHECK_INT(rill_select(cases, 2, .no_wait = true), RILL_EAGAIN);
+    CHECK_INT(rill__loop_driver()->pending, pending);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 static int fail_later(void *arg)
 {
     (void)arg;
