@@ -207,6 +207,38 @@ static int close_stopped_web(void *arg)
     return rc;
 }
 
+/* ---- a request on a schedule ---- */
+
+struct schedule {
+    int good, bad;
+};
+
+static int on_response(rill_response *response, void *state)
+{
+    struct schedule *schedule = state;
+    rill_str text;
+    int rc = response ? rill_response_text(response, &text) : rill_errcode();
+    if (rc == RILL_ECANCELED)
+        return rc;
+    if (rc < 0)
+        return ++schedule->bad < 5 ? 0 : rc;
+    return ++schedule->good < 3 ? 0 : rill_fail(RILL_ECLOSED, "it is enough");
+}
+
+static int run_every(void *arg)
+{
+    (void)arg;
+    struct schedule schedule = { 0 };
+    RILL__TRY(open_web());
+    rill_task task = rill_session_every(web.session, 2.0, "http://example.com/json", on_response,
+                                        &schedule, .jitter = 0.1);
+    RILL__TRY(task.id ? 0 : rill_errcode());
+    int rc = rill_join(task);
+    if (rc == RILL_ECANCELED) /* perhaps it is this task that was cancelled, and that one goes on */
+        rill_cancel_join(task);
+    return rc == RILL_ECLOSED ? 0 : rc;
+}
+
 /* ---- a redis, of which half the commands are cancelled ---- */
 
 static struct store {
@@ -430,8 +462,17 @@ static int check_works(void *arg)
 }
 
 const struct scenario scenarios[] = {
-    { "fetch", run_fetch, close_web },     { "gather", run_gather, close_web },
-    { "streams", run_streams, close_web }, { "drain", run_drain, close_stopped_web },
-    { "redis", run_redis, close_redis },   { "works", run_works, check_works },
+    { "fetch", run_fetch, close_web, NULL, NULL, 0 },
+    { "gather", run_gather, close_web, NULL, NULL, 0 },
+    { "streams", run_streams, close_web, NULL, NULL, 0 },
+    { "drain", run_drain, close_stopped_web, NULL, NULL, 0 },
+    { "redis", run_redis, close_redis, NULL, NULL, 0 },
+    { "works", run_works, check_works, NULL, NULL, 0 },
+    { "every", run_every, close_web, NULL, NULL, 0 },
+    { "eyeballs", run_eyeballs, check_eyeballs, NULL, NULL, 0 },
+    { "udp", run_udp, check_udp, NULL, NULL, 0 },
+    { "joins", run_joins, check_joins, NULL, NULL, 0 },
+    { "files", run_files, check_files, make_folder, drop_folder, 4 },
+    { "tls", run_tls, close_tls, make_certificates, drop_certificates, 20 },
 };
 const size_t scenario_count = sizeof scenarios / sizeof scenarios[0];

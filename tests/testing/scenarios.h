@@ -14,9 +14,31 @@
 struct scenario {
     const char *name;
     rill_task_fn *run, *after;
+    void (*set_up)(void), (*tear_down)(void); /* once, before and after all runs; may be NULL */
+    unsigned seldom; /* with every nth seed only: for what takes the processor much time */
 };
 
 extern const struct scenario scenarios[];
 extern const size_t scenario_count;
+
+/* ---- scenarios_net.c ---- */
+
+int run_tls(void *arg);
+int close_tls(void *arg);
+void make_certificates(void);
+void drop_certificates(void);
+int run_eyeballs(void *arg);
+int check_eyeballs(void *arg);
+int run_udp(void *arg);
+int check_udp(void *arg);
+
+/* ---- scenarios_tasks.c ---- */
+
+int run_joins(void *arg);
+int check_joins(void *arg);
+int run_files(void *arg);
+int check_files(void *arg);
+void make_folder(void);
+void drop_folder(void);
 
 #endif

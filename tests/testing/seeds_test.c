@@ -105,9 +105,16 @@ TEST_WITHIN(many_seeds, 600)
     uint64_t first = one ? strtoull(one, NULL, 10) : 1;
     struct tally tally = { 0 };
     rill_log_to(drop_log, NULL);
+    for (size_t i = 0; i < scenario_count; i++)
+        if (scenarios[i].set_up)
+            scenarios[i].set_up();
     for (uint64_t seed = first; seed < first + (one ? 1 : count) && test_failures() < 5; seed++)
         for (size_t i = 0; i < scenario_count; i++)
-            check_seed(seed, &scenarios[i], &tally);
+            if (one || !scenarios[i].seldom || seed % scenarios[i].seldom == 0)
+                check_seed(seed, &scenarios[i], &tally);
+    for (size_t i = 0; i < scenario_count; i++)
+        if (scenarios[i].tear_down)
+            scenarios[i].tear_down();
     printf("%lu runs, %lu failed in words\n", tally.runs, tally.failed);
     if (!one) {
         CHECK(tally.failed > tally.runs / 100); /* accidents do happen */
