@@ -20,12 +20,16 @@
 
 /* ---- the layout ---- */
 
+/* The page behind a segment may hold a copy as it stands in the file, with pointers that lead
+ * nowhere. */
 static bool is_layout(rill__process *process, uint64_t address, struct rill_debug_layout *layout)
 {
+    uint64_t loop;
     return rill__process_read(process, address, layout, sizeof *layout) &&
            memcmp(layout->magic, RILL_DEBUG_MAGIC, sizeof layout->magic) == 0 &&
            layout->size >= sizeof *layout && layout->task.size <= TASK_SIZE_MAX &&
-           layout->scope.size <= TASK_SIZE_MAX;
+           layout->scope.size <= TASK_SIZE_MAX &&
+           rill__process_read(process, (uint64_t)(uintptr_t)layout->loops, &loop, sizeof loop);
 }
 
 /* Its symbol may be stripped, so it is known by its first bytes. */
