@@ -2,7 +2,8 @@
 
 Every block of C, or C++, in the Markdown files is a whole program when it has a main, else the
 statements of a function. A comment before the block, `<!-- statements; with: … -->`, adds what the
-text leaves to the reader. The installation lies outside the build folder and is found by pkg-config.
+text leaves to the reader. The installation lies outside the build folder and is found by
+pkg-config.
 """
 import os
 import pathlib
@@ -11,7 +12,8 @@ import tempfile
 
 import peer
 
-BLOCK = re.compile(r"(?:<!--(?P<note>(?:(?!-->).)*)-->\n)?```(?P<language>c|cpp)\n(?P<code>.*?)```", re.DOTALL)
+BLOCK = re.compile(
+    r"(?:<!--(?P<note>(?:(?!-->).)*)-->\n)?```(?P<language>c|cpp)\n(?P<code>.*?)```", re.DOTALL)
 STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 # The language of a block: its compilers, and how its file ends.
 LANGUAGES = {"c": (("gcc", "-std=c11"), ("clang", "-std=c11")),
