@@ -28,19 +28,21 @@ static int below(uint64_t *state, int n)
 static struct model_op random_op(uint64_t *state, int tasks, int *depth)
 {
     static const uint8_t kinds[] = {
-        MODEL_SLEEP, MODEL_SLEEP,  MODEL_SLEEP, MODEL_CANCEL, MODEL_JOIN,   MODEL_JOIN, MODEL_LOCK,
-        MODEL_LOCK,  MODEL_UNLOCK, MODEL_SEND,  MODEL_SEND,   MODEL_RECV,   MODEL_RECV, MODEL_BEGIN,
-        MODEL_BEGIN, MODEL_SHIELD, MODEL_END,   MODEL_END,    MODEL_UNLOCK,
+        MODEL_SLEEP,  MODEL_SLEEP,   MODEL_SLEEP,   MODEL_CANCEL,  MODEL_JOIN,    MODEL_JOIN,
+        MODEL_LOCK,   MODEL_LOCK,    MODEL_UNLOCK,  MODEL_SEND,    MODEL_SEND,    MODEL_RECV,
+        MODEL_RECV,   MODEL_BEGIN,   MODEL_BEGIN,   MODEL_SHIELD,  MODEL_END,     MODEL_END,
+        MODEL_UNLOCK, MODEL_ACQUIRE, MODEL_ACQUIRE, MODEL_RELEASE, MODEL_RELEASE,
     };
     struct model_op op = { kinds[below(state, sizeof kinds)], 0 };
     if (op.kind == MODEL_END && *depth == 0)
         op.kind = MODEL_SLEEP;
     *depth += (op.kind == MODEL_BEGIN || op.kind == MODEL_SHIELD) - (op.kind == MODEL_END);
-    int limit = op.kind == MODEL_CANCEL || op.kind == MODEL_JOIN    ? tasks
-                : op.kind == MODEL_SLEEP                            ? 5
-                : op.kind == MODEL_BEGIN || op.kind == MODEL_SHIELD ? 6
-                : op.kind == MODEL_SEND || op.kind == MODEL_RECV    ? MODEL_CHANNELS
-                                                                    : MODEL_LOCKS;
+    int limit = op.kind == MODEL_CANCEL || op.kind == MODEL_JOIN       ? tasks
+                : op.kind == MODEL_SLEEP                               ? 5
+                : op.kind == MODEL_BEGIN || op.kind == MODEL_SHIELD    ? 6
+                : op.kind == MODEL_SEND || op.kind == MODEL_RECV       ? MODEL_CHANNELS
+                : op.kind == MODEL_ACQUIRE || op.kind == MODEL_RELEASE ? MODEL_SEMAPHORES
+                                                                       : MODEL_LOCKS;
     op.n = (uint8_t)below(state, limit);
     if (op.kind == MODEL_BEGIN || op.kind == MODEL_SHIELD)
         op.n++;
@@ -59,6 +61,8 @@ void model_make(struct model_program *program, uint64_t seed)
     program->tasks = 2 + below(&state, MODEL_TASKS - 1);
     for (int i = 0; i < MODEL_CHANNELS; i++)
         program->capacities[i] = below(&state, 3);
+    for (int i = 0; i < MODEL_SEMAPHORES; i++)
+        program->permits[i] = below(&state, 3);
     int spawner[MODEL_TASKS] = { NONE };
     for (int i = 1; i < program->tasks; i++)
         spawner[i] = below(&state, i);
@@ -87,9 +91,9 @@ void model_make(struct model_program *program, uint64_t seed)
 
 const char *model_op_text(const struct model_program *program, int task, int at)
 {
-    static const char *const names[MODEL_KINDS] = { "sleep", "spawn",  "cancel", "join",
-                                                    "lock",  "unlock", "send",   "recv",
-                                                    "begin", "shield", "end" };
+    static const char *const names[MODEL_KINDS] = { "sleep",  "spawn",   "cancel",  "join", "lock",
+                                                    "unlock", "acquire", "release", "send", "recv",
+                                                    "begin",  "shield",  "end" };
     static char text[32];
     struct model_op op = program->bodies[task].ops[at];
     snprintf(text, sizeof text, "%s %d", names[op.kind], op.n);
@@ -165,6 +169,11 @@ struct lock {
     struct fifo waiters;
 };
 
+struct semaphore {
+    int value;
+    struct fifo waiters;
+};
+
 struct channel {
     struct fifo values, senders, receivers;
     int capacity;
@@ -178,6 +187,7 @@ static struct {
     struct scope scopes[SCOPES];
     int scope_count;
     struct lock locks[MODEL_LOCKS];
+    struct semaphore semaphores[MODEL_SEMAPHORES];
     struct channel channels[MODEL_CHANNELS];
     struct fifo ready;
 } w;
@@ -355,6 +365,26 @@ static int do_unlock(int task, struct lock *lock)
     return 0;
 }
 
+static bool do_acquire(int task, struct semaphore *semaphore, int *rc)
+{
+    *rc = is_cancelled(&w.tasks[task]) ? RILL_ECANCELED : 0;
+    if (*rc < 0)
+        return false;
+    if (semaphore->value == 0)
+        return park(task, &semaphore->waiters);
+    semaphore->value--;
+    return false;
+}
+
+static int do_release(struct semaphore *semaphore)
+{
+    if (semaphore->waiters.count > 0)
+        wake(pop(&semaphore->waiters), 0);
+    else
+        semaphore->value++;
+    return 0;
+}
+
 static bool do_send(int task, struct channel *channel, int value, int *rc)
 {
     *rc = is_cancelled(&w.tasks[task]) ? RILL_ECANCELED : 0;
@@ -435,6 +465,11 @@ static bool begin_op(int task, struct model_op op, int *rc)
         return do_lock(task, &w.locks[op.n], rc);
     case MODEL_UNLOCK:
         *rc = do_unlock(task, &w.locks[op.n]);
+        return false;
+    case MODEL_ACQUIRE:
+        return do_acquire(task, &w.semaphores[op.n], rc);
+    case MODEL_RELEASE:
+        *rc = do_release(&w.semaphores[op.n]);
         return false;
     case MODEL_SEND:
         return do_send(task, &w.channels[op.n], MODEL_VALUE(task, w.tasks[task].pc), rc);
@@ -586,6 +621,8 @@ void model_run(const struct model_program *program, struct model_trace *trace)
     w.now = START_NS;
     for (int i = 0; i < MODEL_CHANNELS; i++)
         w.channels[i].capacity = program->capacities[i];
+    for (int i = 0; i < MODEL_SEMAPHORES; i++)
+        w.semaphores[i].value = program->permits[i];
     trace->count = 0;
     w.tasks[0].root = w.tasks[0].scope = open_scope(NONE, 0);
     make_ready(0);

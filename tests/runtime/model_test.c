@@ -1,6 +1,6 @@
 /*
- * Random programs of spawn, cancel, join, lock, channel and timeout, run by the runtime on the
- * simulated driver and by a model: every operation returns the same at the same time.
+ * Random programs of spawn, cancel, join, lock, semaphore, channel and timeout, run by the runtime
+ * on the simulated driver and by a model: every operation returns the same at the same time.
  */
 #include "model.h"
 
@@ -21,6 +21,7 @@ static const struct model_program *program;
 static struct model_trace *trace;
 static rill_task tasks[MODEL_TASKS];
 static rill_mutex locks[MODEL_LOCKS];
+static rill_semaphore semaphores[MODEL_SEMAPHORES];
 static rill_channel channels[MODEL_CHANNELS];
 
 static int run_body(void *arg);
@@ -51,6 +52,10 @@ static int run_op(struct model_op op, int sent, int *ret_received)
         return rill_mutex_lock(&locks[op.n]);
     case MODEL_UNLOCK:
         return rill_mutex_unlock(&locks[op.n]);
+    case MODEL_ACQUIRE:
+        return rill_semaphore_acquire(&semaphores[op.n]);
+    case MODEL_RELEASE:
+        return rill_semaphore_release(&semaphores[op.n]);
     case MODEL_SEND:
         return rill_channel_send(channels[op.n].sender, &sent);
     case MODEL_RECV:
@@ -96,6 +101,8 @@ static void run_real(void)
     trace->count = 0;
     memset(tasks, 0, sizeof tasks);
     memset(locks, 0, sizeof locks);
+    for (int i = 0; i < MODEL_SEMAPHORES; i++)
+        rill_semaphore_init(&semaphores[i], (size_t)program->permits[i]);
     for (int i = 0; i < MODEL_CHANNELS; i++)
         channels[i] = rill_channel_new(sizeof(int), .capacity = program->capacities[i]);
     rill__run_on(rill__sim_driver(sim), run_body, (void *)&program->bodies[0], &outcome);
