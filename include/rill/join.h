@@ -120,7 +120,7 @@ RILL_AWAITS RILL_API rill_task rill_start_with(rill_task_fn *fn, const rill_spaw
 /* Tells whoever started the calling task that it is ready. In a task that was spawned, and the
  * second time, it does nothing. Returns 0; RILL_ECANCELED when the task is cancelled or nobody
  * waits any more: then it should end. */
-RILL_API int rill_started(void);
+RILL_AWAITS RILL_API int rill_started(void);
 
 RILL_END_DECLS
 

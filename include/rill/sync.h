@@ -188,7 +188,8 @@ typedef struct rill_barrier {
     bool broken;
 } rill_barrier;
 
-/* A barrier for so many tasks. Returns 0, or RILL_EINVAL for none of them or above INT_MAX. */
+/* A barrier for so many tasks. Returns 0; RILL_EINVAL for none of them or above INT_MAX, and then
+ * it is one that is broken for good. */
 RILL_API int rill_barrier_init(rill_barrier *barrier, unsigned parties);
 /* Waits until as many tasks as there are parties wait; then all go on, and the barrier is as new.
  * Returns the task's place, 0 for the first that came to parties - 1 for the last, each once;

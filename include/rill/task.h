@@ -202,6 +202,7 @@ struct rill_group {
     int code;
     bool supervisor;
     bool cut_short; /* a task of it was cancelled before its end */
+    bool whole;     /* its last task had ended before a cancellation came */
     bool open;
 };
 

@@ -9,8 +9,9 @@
 
 int rill_barrier_init(rill_barrier *barrier, unsigned parties)
 {
-    *barrier = (rill_barrier){ .parties = parties };
-    if (parties == 0 || parties > INT_MAX)
+    bool possible = parties > 0 && parties <= INT_MAX;
+    *barrier = (rill_barrier){ .parties = possible ? parties : 0 };
+    if (!possible)
         return rill__fail(RILL_EINVAL, "barrier: it cannot be for %u tasks", parties);
     return 0;
 }

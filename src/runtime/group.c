@@ -36,6 +36,7 @@ int rill_group_begin_with(const rill_group_opts *given)
     group->code = 0;
     group->supervisor = opts.supervisor;
     group->cut_short = false;
+    group->whole = false;
     group->open = true;
     return 0;
 }
@@ -81,6 +82,7 @@ void rill__group_give_place(rill_group *group)
     if (group->count == 0 && group->ender) {
         rill__task *ender = group->ender;
         group->ender = NULL;
+        group->whole = !rill__scope_is_cancelled(&group->scope);
         rill__wake(ender);
     }
 }
@@ -142,7 +144,7 @@ void rill_group_cancel(rill_group *group, const char *reason)
 static int outcome(const rill_group *group, int rc)
 {
     const rill_scope *origin = group->scope.origin;
-    if (origin && origin != &group->scope)
+    if (origin && origin != &group->scope && !group->whole)
         return rill__fail_canceled("group");
     rill__cause cause = (rill__cause)group->scope.cause;
     if (cause == RILL__CAUSE_DEADLINE && (group->cut_short || rc == RILL_ECANCELED))

@@ -217,7 +217,9 @@ int rill__call_apart(rill_task_fn *fn, void *arg)
 {
     rill_scope scope;
     RILL__TRY(rill_scope_begin(&scope));
-    int rc = rill_scope_end(&scope, fn(arg));
+    int rc = fn(arg);
+    rill__check_scopes_ended(&scope);
+    rc = rill_scope_end(&scope, rc);
     rill__arena_reset(&rill__current()->arena);
     return rc;
 }

@@ -246,6 +246,9 @@ void rill__report_deadlock(rill__loop *loop);
 /* The same for a driver that knows it: what it has under way will never be done. */
 void rill__tell_deadlock(rill__loop *loop);
 
+/* A function has returned that was called in this scope: it must have ended what it began. */
+void rill__check_scopes_ended(const rill_scope *innermost);
+
 /* ---- scope.c ---- */
 void rill__scope_open(rill_scope *scope, rill_scope *parent, rill__task *task);
 void rill__scope_close(rill_scope *scope);

@@ -244,18 +244,25 @@ static int begin_bounded(rill_scope *scope, double seconds, bool shield)
     return 0;
 }
 
+static int call_and_end(rill_scope *scope, rill_task_fn *fn, void *arg)
+{
+    int rc = fn(arg);
+    rill__check_scopes_ended(scope);
+    return rill_scope_end(scope, rc);
+}
+
 int rill_within(double seconds, rill_task_fn *fn, void *arg)
 {
     rill_scope scope;
     RILL__TRY(begin_bounded(&scope, seconds, false));
-    return rill_scope_end(&scope, fn(arg));
+    return call_and_end(&scope, fn, arg);
 }
 
 int rill_shielded(double seconds, rill_task_fn *fn, void *arg)
 {
     rill_scope scope;
     RILL__TRY(begin_bounded(&scope, seconds, true));
-    return rill_scope_end(&scope, fn(arg));
+    return call_and_end(&scope, fn, arg);
 }
 
 rill_scope *rill_cleanup_begin(rill_scope *scope, double seconds)

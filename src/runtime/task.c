@@ -536,16 +536,17 @@ static void settle(rill__task *task)
 
 /* A scope lies in a frame that is gone once the function has returned: its timer and its place in
  * the tree would soon be other data. There is no going on from here. */
-static void check_scopes_ended(const rill__task *task)
+void rill__check_scopes_ended(const rill_scope *innermost)
 {
-    if (task->scope == &task->root)
+    const rill__task *task = rill__current();
+    if (task->scope == innermost)
         return;
     char place[RILL__PLACE_SIZE];
     rill_log(RILL_LOG_ERROR, "task",
              "'%s'%s returned inside a scope or group: every "
              "rill_scope_begin needs its rill_scope_end",
              task->name, rill__place_words(place, task->file, task->line));
-    assert(task->scope == &task->root);
+    assert(task->scope == innermost);
     __builtin_trap(); /* nor without assertions */
 }
 
@@ -571,7 +572,7 @@ void rill__task_entry(void *arg)
     rill__loop *loop = task->loop;
     rill__context_arrived();
     int rc = task->fn(task->arg);
-    check_scopes_ended(task);
+    rill__check_scopes_ended(&task->root);
     let_go(task);
     task->result = rc;
     settle(task);

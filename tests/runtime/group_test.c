@@ -452,6 +452,30 @@ TASK_TEST(a_cancelled_gather_tells_of_elements_that_never_started)
     cancel_gather(3);
 }
 
+static int set_and_return(void *arg)
+{
+    *(bool *)arg = true;
+    return 0;
+}
+
+static int gather_at_once(void *arg)
+{
+    CHECK_INT(rill_gather((bool *)arg, 3, set_and_return), 0);
+    return rill_sleep(0);
+}
+
+TASK_TEST(race_a_gather_whose_elements_have_ended_is_not_cancelled)
+{
+    bool ran[3] = { false };
+    rill_task task = rill_spawn(gather_at_once, ran);
+    for (int turns = 0; !ran[2]; turns++) { /* it has been woken, and has not run yet */
+        REQUIRE(turns < 10);
+        rill_sleep(0);
+    }
+    rill_cancel(task);
+    CHECK_INT(rill_join(task), RILL_ECANCELED);
+}
+
 TASK_TEST(a_gather_inside_a_cancelled_scope_starts_nothing)
 {
     reset_counts();

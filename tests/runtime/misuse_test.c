@@ -212,6 +212,18 @@ static int leave_group_open(void *arg)
     return rill_group_begin(&group);
 }
 
+static int leave_group_open_in_time(void *arg)
+{
+    int rc = rill_within(1, leave_group_open, arg);
+    rill_sleep(0); /* not reached: what it began would lie in a frame that is gone */
+    return rc;
+}
+
+static int run_leave_group_open_in_time(void)
+{
+    return rill_run(leave_group_open_in_time, NULL);
+}
+
 static int run_leave_group_open(void)
 {
     return rill_run(leave_group_open, NULL);
@@ -220,6 +232,9 @@ static int run_leave_group_open(void)
 TEST(returning_inside_a_group_ends_the_program_with_a_word)
 {
     struct child child = run_in_child(run_leave_group_open);
+    CHECK(died_of(&child, SIGABRT));
+    CHECK_CONTAINS(child.said, "'main' returned inside a scope or group");
+    child = run_in_child(run_leave_group_open_in_time);
     CHECK(died_of(&child, SIGABRT));
     CHECK_CONTAINS(child.said, "'main' returned inside a scope or group");
 }
