@@ -55,7 +55,7 @@ typedef struct rill__host {
 
 typedef struct rill__conn {
     rill__list in_host; /* while idle */
-    rill__list in_pool; /* while idle */
+    rill__list in_pool; /* in `idle` or `busy` of its pool */
     rill__host *host;
     rill_stream *stream; /* NULL until connected */
     uint64_t idle_since;
@@ -75,7 +75,8 @@ typedef struct rill__pool {
     rill__timer timer;  /* closes what was idle too long; set while there is something idle */
     bool timer_set;
     bool closed;
-    rill__list in_loop; /* the loop's pools that keep something */
+    rill__list busy;    /* rill__conn.in_pool: of responses */
+    rill__list in_loop; /* the loop's pools that have connections */
     rill__host *buckets[RILL__POOL_BUCKETS];
 } rill__pool;
 

@@ -194,11 +194,22 @@ static void close_all_idle(rill__pool *pool)
     pool->timer_set = false;
 }
 
+/* What the responses that are left have of their connections. */
+static void close_all_busy(rill__pool *pool)
+{
+    rill__list_each(node, &pool->busy) {
+        rill_stream_free(rill_take(rill__container(node, rill__conn, in_pool)->stream));
+    }
+}
+
 static void free_pools(rill__loop_part *part)
 {
     struct pools *pools = rill__container(part, struct pools, part);
-    for (rill__list *node; (node = rill__list_pop(&pools->list));)
-        close_all_idle(rill__container(node, rill__pool, in_loop));
+    for (rill__list *node; (node = rill__list_pop(&pools->list));) {
+        rill__pool *pool = rill__container(node, rill__pool, in_loop);
+        close_all_idle(pool);
+        close_all_busy(pool);
+    }
     rill__free(pools);
 }
 
@@ -251,6 +262,8 @@ int rill__conns_take(rill__host *host, rill__conn **ret_conn)
     rill__pool *pool = host->pool;
     if (pool->closed)
         return rill__fail(RILL_ECLOSED, "the session was closed");
+    if (!join_loop(pool))
+        return rill__fail_nomem();
     RILL__TRY(take_place(&host->places, host));
     int rc = take_place(&pool->places, host);
     if (rc < 0) {
@@ -265,6 +278,7 @@ int rill__conns_take(rill__host *host, rill__conn **ret_conn)
         leave_pool(host);
         return RILL_ENOMEM;
     }
+    rill__list_append(&pool->busy, &conn->in_pool);
     *ret_conn = conn;
     return 0;
 }
@@ -274,7 +288,8 @@ void rill__conns_give(rill__conn *conn, bool keep)
     rill__host *host = conn->host;
     host->refs++; /* it must outlive the connection here */
     rill__pool *pool = host->pool;
-    if (keep && conn->stream && !pool->closed && pool->keepalive > 0 && join_loop(pool)) {
+    rill__list_remove(&conn->in_pool);
+    if (keep && conn->stream && !pool->closed && pool->keepalive > 0) {
         conn->was_used = true;
         enter_idle(conn);
     } else {
@@ -302,13 +317,13 @@ void rill__conns_init(rill__pool *pool, const rill_session_opts *opts)
     pool->keepalive = keepalive < 0 ? RILL__NEVER : rill__seconds_ns(keepalive);
     init_places(&pool->places, pool->limit);
     rill__list_init(&pool->idle);
+    rill__list_init(&pool->busy);
 }
 
 void rill__conns_close(rill__pool *pool)
 {
     pool->closed = true;
     close_all_idle(pool);
-    rill__list_remove(&pool->in_loop);
     rill__waitq_wake_all(&pool->places.queue);
     for (size_t i = 0; i < RILL__POOL_BUCKETS; i++)
         for (rill__host *host = pool->buckets[i]; host; host = host->next)

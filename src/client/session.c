@@ -101,6 +101,7 @@ static void destroy(rill_session *session)
         session->spares = spare->next_spare;
         rill__response_destroy(spare);
     }
+    rill__list_remove(&session->pool.in_loop);
     rill__tls_context_unref(session->tls);
     free_tls(&session->opts.tls);
     rill_url_free(session->base);

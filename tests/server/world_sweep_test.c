@@ -433,7 +433,7 @@ static int leave_all(void *arg)
 {
     enum { ALL = sizeof partings / sizeof partings[0] };
     (void)arg;
-    size_t count = secure ? 3 : ALL; /* handshakes take their time */
+    size_t count = secure ? 2 : ALL; /* handshakes take their time */
     rill_error errors[ALL];
     RILL__TRY(rill_gather(partings + ALL - count, count, leave, .errors = errors));
     return rill_gather(partings + ALL - count, count, half_leave);
@@ -512,9 +512,9 @@ static void sweep(sweep_fn *run, rill_task_fn *scenario, rill_task_fn *then)
 }
 
 #ifdef __SANITIZE_ADDRESS__
-#define SEEDS 100
+#define SEEDS 50
 #else
-#define SEEDS 1000
+#define SEEDS 300
 #endif
 
 /* The same in worlds in which little goes well. */
