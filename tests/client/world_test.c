@@ -32,7 +32,8 @@ static int serve_number(rill_request *request)
 static int serve_away(rill_request *request)
 {
     char location[60];
-    snprintf(location, sizeof location, "http://10.0.0.1/number/%s", rill_request_param(request, "n"));
+    snprintf(location, sizeof location, "http://10.0.0.1/number/%s",
+             rill_request_param(request, "n"));
     return rill_reply_redirect(request, 302, location);
 }
 
@@ -98,7 +99,8 @@ static rill_response *fetch(int number)
     static const char body[UPLOAD];
     size_t kind = (size_t)(chance() * 6);
     char url[60];
-    snprintf(url, sizeof url, "http://%s/%s/%d", chance() < 0.5 ? "a" : "10.0.0.1", kinds[kind], number);
+    snprintf(url, sizeof url, "http://%s/%s/%d", chance() < 0.5 ? "a" : "10.0.0.1", kinds[kind],
+             number);
     if (kind < 4)
         return rill_get(world.session, url, .timeout.sock_read = chance() < 0.2 ? 0.2 : 0);
     world.posts_sent++;
