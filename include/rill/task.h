@@ -170,7 +170,9 @@ RILL_API const char *rill_cancel_reason(void);
 RILL_AWAITS RILL_API int rill_within(double seconds, rill_task_fn *fn, void *arg);
 
 /* Calls fn(arg) where cancellation from outside does not reach, for that many seconds at most
- * (counted as in rill_within): clean-up that has to wait. Returns as rill_within does. */
+ * (counted as in rill_within): clean-up that has to wait. A task that is spawned there belongs to
+ * the calling task, and is cancelled with it; one of a group that began there is shielded as well.
+ * Returns as rill_within does. */
 RILL_AWAITS RILL_API int rill_shielded(double seconds, rill_task_fn *fn, void *arg);
 
 /* The same for a block, which may be left in any way:
