@@ -141,6 +141,7 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
 
 ssize_t __real_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from,
                         socklen_t *from_len);
+/* lint: allow foreign-signature: the C library has it so. */
 ssize_t __wrap_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from,
                         socklen_t *from_len)
 {
@@ -149,6 +150,7 @@ ssize_t __wrap_recvfrom(int fd, void *buf, size_t len, int flags, struct sockadd
 
 ssize_t __real_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
                       socklen_t to_len);
+/* lint: allow foreign-signature: the C library has it so. */
 ssize_t __wrap_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
                       socklen_t to_len)
 {
@@ -283,6 +285,7 @@ int __wrap_pipe2(int fds[2], int flags)
 int __real_posix_spawnp(pid_t *ret_pid, const char *file, const posix_spawn_file_actions_t *actions,
                         const posix_spawnattr_t *attributes, char *const argv[],
                         char *const environment[]);
+/* lint: allow foreign-signature: the C library has it so. */
 int __wrap_posix_spawnp(pid_t *ret_pid, const char *file, const posix_spawn_file_actions_t *actions,
                         const posix_spawnattr_t *attributes, char *const argv[],
                         char *const environment[])
