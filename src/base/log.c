@@ -20,6 +20,14 @@ void rill_log_level_set(rill_log_level level)
     lowest = level;
 }
 
+/* What is told may come from others, a peer perhaps, and must not speak to the terminal. */
+static void drop_controls(char *text)
+{
+    for (; *text; text++)
+        if (((unsigned char)*text < 0x20 && *text != '\n' && *text != '\t') || *text == 0x7f)
+            *text = '?';
+}
+
 /* One write(2) a line, so that lines of several processes do not mix. */
 static void to_stderr(const char *subsystem, const char *message)
 {
@@ -29,6 +37,7 @@ static void to_stderr(const char *subsystem, const char *message)
         len = (int)sizeof line - 1;
         line[len - 1] = '\n';
     }
+    drop_controls(line);
     if (len > 0 && write(STDERR_FILENO, line, (size_t)len) < 0)
         return; /* nowhere left to say it */
 }

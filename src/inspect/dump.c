@@ -31,13 +31,10 @@ size_t rill__running_frames(const rill__printer *printer, const rill__seen_loop 
 
 static int print_loops(rill__printer *printer, size_t limit)
 {
-    uint64_t address = 0;
-    if (!rill__next_loop(printer->process, printer->layout, 0) && !printer->json)
+    uint64_t first = rill__next_loop(printer->process, printer->layout, 0), address = first;
+    if (!first && !printer->json)
         fputs("no loop runs\n", printer->out);
-    for (int i = 0; i < LOOPS_MAX; i++) {
-        address = rill__next_loop(printer->process, printer->layout, address);
-        if (!address)
-            break;
+    for (int i = 0; address && i < LOOPS_MAX; i++) {
         rill__seen_loop loop = { .address = address };
         int rc = rill__loop_read(printer->process, printer->layout, &loop, limit);
         if (rc == 0) {
@@ -47,6 +44,9 @@ static int print_loops(rill__printer *printer, size_t limit)
         }
         rill__seen_loop_free(&loop);
         RILL__TRY(rc);
+        address = rill__next_loop(printer->process, printer->layout, address);
+        if (address == first) /* a ring: what was read did not belong together */
+            break;
     }
     return 0;
 }
@@ -54,6 +54,8 @@ static int print_loops(rill__printer *printer, size_t limit)
 static ptrdiff_t print_process(rill__process *process, const rill_dump_opts *opts)
 {
     struct rill_debug_layout layout;
+    size_t limit = opts->limit ? opts->limit : LIMIT;
+    rill__process_bound(process, limit);
     RILL__TRY(rill__find_layout(process, &layout));
     rill__printer printer = {
         .out = opts->out ? opts->out : stderr,
@@ -66,10 +68,13 @@ static ptrdiff_t print_process(rill__process *process, const rill_dump_opts *opt
     if (opts->json)
         fprintf(printer.out, "{\"pid\":%d,\"rill\":\"%.15s\",\"loops\":[", process->pid,
                 layout.library);
-    int rc = print_loops(&printer, opts->limit ? opts->limit : LIMIT);
+    int rc = print_loops(&printer, limit);
     if (opts->json)
         fputs("]}\n", printer.out);
     RILL__TRY(rc);
+    if (rill__process_is_exhausted(process))
+        return rill__fail(RILL_ELIMIT, "process %d: given up, since its memory has no end",
+                          process->pid);
     if (opts->task && printer.printed == 0)
         return rill__fail(RILL_ENOTFOUND, "process %d: it has no task '%s'", process->pid,
                           opts->task);

@@ -26,6 +26,7 @@ typedef struct rill__process {
         uint64_t address; /* 1: nothing */
         char *bytes;
     } * cache;
+    uint64_t reads_left, pages_left;
     const char *copy; /* of memory as it was at some moment, or NULL */
     uint64_t copy_from;
     size_t copy_len;
@@ -36,6 +37,14 @@ typedef struct rill__process {
 /* Opens a process for reading. 0, or a code that says why not. It can be closed either way. */
 int rill__process_open(rill__process *process, int pid);
 void rill__process_close(rill__process *process);
+
+/* Says how many tasks are to be read at most. A process may be in disorder, or want to keep us: so
+ * what is read of it is bounded, by so much for each. */
+void rill__process_bound(rill__process *process, size_t tasks);
+/* Whether that was reached: every read fails from then on. */
+bool rill__process_is_exhausted(const rill__process *process);
+/* Counts as so many reads. False when they are too many. */
+bool rill__process_charge(rill__process *process, uint64_t reads);
 
 /* Forgets what was read, to see it as it is now. */
 void rill__process_forget(rill__process *process);
@@ -68,9 +77,7 @@ struct rill__module {
     char path[256];
     /* symbols.c: read on first use */
     bool asked;
-    char *file; /* mapped */
-    size_t file_size;
-    const char *names;
+    char *names;
     size_t names_size;
     rill__symbol *symbols; /* by address */
     size_t symbol_count;

@@ -110,8 +110,14 @@ void rill__modules_free(rill__process *process)
 
 rill__module *rill__module_at(const rill__process *process, uint64_t address)
 {
-    for (size_t i = 0; i < process->module_count; i++)
-        if (address >= process->modules[i].from && address < process->modules[i].to)
-            return &process->modules[i];
-    return NULL;
+    size_t low = 0, high = process->module_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (process->modules[middle].to <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool found = low < process->module_count && address >= process->modules[low].from;
+    return found ? &process->modules[low] : NULL;
 }

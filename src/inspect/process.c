@@ -21,6 +21,11 @@
 #define PAGE_HELD (UINT64_C(3) << 62)
 /* Stacks are up to 8 MiB; their pages are asked for so many at a time. */
 #define PAGES_AT_ONCE 64
+/* What may be read of a process: a few seconds' worth, and so much more for each task. */
+#define READS_MAX (UINT64_C(1) << 28)
+#define READS_A_TASK (UINT64_C(1) << 15)
+#define PAGES_MAX (UINT64_C(1) << 22)
+#define PAGES_A_TASK (UINT64_C(1) << 10)
 
 static int open_file(int pid, const char *name, int *ret_errno)
 {
@@ -65,6 +70,7 @@ int rill__process_open(rill__process *process, int pid)
     process->memory = open_file(pid, "mem", &error);
     if (process->memory < 0)
         return refuse(pid, error);
+    rill__process_bound(process, 1);
     if (!make_cache(process))
         return rill__fail_nomem();
     process->pages = open_file(pid, "pagemap", &error);
@@ -85,6 +91,26 @@ void rill__process_close(rill__process *process)
             close(open[i]);
 }
 
+/* ---- bounds ---- */
+
+void rill__process_bound(rill__process *process, size_t tasks)
+{
+    uint64_t count = tasks < UINT32_MAX ? tasks : UINT32_MAX;
+    process->reads_left = READS_MAX + count * READS_A_TASK;
+    process->pages_left = PAGES_MAX + count * PAGES_A_TASK;
+}
+
+bool rill__process_is_exhausted(const rill__process *process)
+{
+    return process->reads_left == 0 || process->pages_left == 0;
+}
+
+bool rill__process_charge(rill__process *process, uint64_t reads)
+{
+    process->reads_left -= reads < process->reads_left ? reads : process->reads_left;
+    return !rill__process_is_exhausted(process);
+}
+
 /* ---- memory ---- */
 
 void rill__process_forget(rill__process *process)
@@ -99,6 +125,7 @@ static const char *page_at(rill__process *process, uint64_t address)
     if (page->address == address)
         return page->bytes;
     page->address = NOTHING;
+    process->pages_left -= process->pages_left > 0;
     /* lint: allow pread: this file of the kernel's never has to wait */
     if (address > INT64_MAX || pread(process->memory, page->bytes, PAGE, (off_t)address) != PAGE)
         return NULL;
@@ -115,6 +142,8 @@ bool rill__process_read(rill__process *process, uint64_t address, void *buf, siz
         memcpy(buf, process->copy + (address - process->copy_from), len);
         return true;
     }
+    if (!rill__process_charge(process, 1))
+        return false;
     while (len > 0) {
         uint64_t offset = address % PAGE;
         const char *page = page_at(process, address - offset);
@@ -190,12 +219,22 @@ static bool socket_text(int fd, char *text, size_t size)
     return true;
 }
 
+/* Another process's descriptor is touched only if it is a socket: to close a copy of another file
+ * may mean to wait for whoever is behind it. */
+static bool is_socket(int pid, int fd)
+{
+    char path[64], target[8] = "";
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", pid, fd);
+    return readlink(path, target, sizeof target - 1) == sizeof target - 1 &&
+           memcmp(target, "socket:", sizeof target - 1) == 0;
+}
+
 void rill__process_peer(const rill__process *process, int fd, char *text, size_t size)
 {
     bool told = false;
     if (process->own) {
         told = socket_text(fd, text, size);
-    } else if (process->self >= 0) {
+    } else if (process->self >= 0 && is_socket(process->pid, fd)) {
         int copy = (int)syscall(SYS_pidfd_getfd, process->self, fd, 0);
         told = copy >= 0 && socket_text(copy, text, size);
         if (copy >= 0)

@@ -7,20 +7,34 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 /* A thread that the kernel cannot stop in that time is left alone. */
 #define TRIES 500
 #define TRY_NS 1000000
 
-static bool stop(int thread_id)
+/* The number comes from the process's memory: it must be a thread of it. */
+static bool is_thread_of(int pid, int thread_id)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/task/%d", pid, thread_id);
+    return thread_id > 0 && access(path, F_OK) == 0;
+}
+
+/* It may stop because a signal comes just then: *ret_signal, which it must be given as it goes on,
+ * else 0. */
+static bool stop(int thread_id, int *ret_signal)
 {
     if (ptrace(PTRACE_SEIZE, thread_id, NULL, NULL) < 0)
         return false;
     ptrace(PTRACE_INTERRUPT, thread_id, NULL, NULL);
     for (int i = 0; i < TRIES; i++) {
         int status;
-        if (waitpid(thread_id, &status, __WALL | WNOHANG) == thread_id)
-            return WIFSTOPPED(status);
+        if (waitpid(thread_id, &status, __WALL | WNOHANG) == thread_id) {
+            bool stopped = WIFSTOPPED(status);
+            *ret_signal = stopped && status >> 16 == 0 ? WSTOPSIG(status) : 0;
+            return stopped;
+        }
         /* lint: allow nanosleep: this is for programs that look, not for tasks */
         nanosleep(&(struct timespec){ .tv_nsec = TRY_NS }, NULL);
     }
@@ -60,11 +74,12 @@ size_t rill__frames_of_thread(rill__process *process, int thread_id, const uint6
 {
     rill__registers registers;
     size_t count = 0;
-    if (!stop(thread_id))
+    int number = 0;
+    if (!is_thread_of(process->pid, thread_id) || !stop(thread_id, &number))
         return 0;
     rill__process_forget(process);
     if (read_registers(thread_id, &registers))
         count = rill__unwind(process, &registers, bounds, frames, max);
-    ptrace(PTRACE_DETACH, thread_id, NULL, NULL);
+    ptrace(PTRACE_DETACH, thread_id, NULL, (void *)(intptr_t)number);
     return count;
 }

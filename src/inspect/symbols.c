@@ -7,68 +7,73 @@
 #include "base/alloc.h"
 
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What is more than this, no file of ours needs. */
+#define TABLE_MAX ((uint64_t)256 << 20)
+
 /* ---- the file ---- */
 
-/* A file may be gone, or be seen elsewhere by the process than by us. */
+/* A file may be gone, or be seen elsewhere by the process than by us; and in its place may be
+ * something else by now, which must not keep us. */
 static int open_module(const rill__process *process, const rill__module *module)
 {
+    const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
     char path[320];
     snprintf(path, sizeof path, "/proc/%d/root%s", process->pid, module->path);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, flags);
     if (fd >= 0 || !strstr(module->path, " (deleted)") || module != process->modules)
         return fd;
     snprintf(path, sizeof path, "/proc/%d/exe", process->pid);
-    return open(path, O_RDONLY | O_CLOEXEC);
+    return open(path, flags);
 }
 
-static bool map_file(const rill__process *process, rill__module *module)
+/* A part of the file, to be freed, or NULL when it is not all there. It is read and not mapped:
+ * who shortens the file meanwhile would end us. */
+static void *read_part(int fd, uint64_t offset, uint64_t size)
 {
-    int fd = module->path[0] == '/' ? open_module(process, module) : -1;
     struct stat info;
-    if (fd < 0)
-        return false;
-    bool ok = fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0;
-    void *file = MAP_FAILED;
-    if (ok)
-        file = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    close(fd);
-    if (file == MAP_FAILED)
-        return false;
-    module->file = file;
-    module->file_size = (size_t)info.st_size;
-    return true;
+    if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode) || size == 0 || size > TABLE_MAX ||
+        offset > (uint64_t)info.st_size || size > (uint64_t)info.st_size - offset)
+        return NULL;
+    char *bytes = rill__alloc((size_t)size);
+    for (size_t done = 0; bytes && done < size;) {
+        /* lint: allow pread: a small part of a file, for people who look */
+        ssize_t n = pread(fd, bytes + done, (size_t)size - done, (off_t)(offset + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            rill__free(bytes);
+            return NULL;
+        }
+        done += (size_t)n;
+    }
+    return bytes;
 }
 
-/* A part of the file, or NULL when it is not all there. */
-static const void *part(const rill__module *module, uint64_t offset, uint64_t size)
+/* Where the fuller of the two symbol tables is that a file may have, and the names in it. */
+static bool find_table(int fd, Elf64_Shdr *ret_table, Elf64_Shdr *ret_names)
 {
-    if (offset > module->file_size || size > module->file_size - offset || offset % 4 != 0)
-        return NULL;
-    return module->file + offset;
-}
-
-/* The fuller of the two symbol tables that a file may have. */
-static const Elf64_Shdr *find_table(const rill__module *module, const Elf64_Shdr **ret_sections)
-{
-    const Elf64_Ehdr *elf = part(module, 0, sizeof *elf);
-    if (!elf || memcmp(elf->e_ident, ELFMAG, SELFMAG) != 0)
-        return NULL;
-    const Elf64_Shdr *sections =
-        part(module, elf->e_shoff, (uint64_t)elf->e_shnum * sizeof *sections);
-    const Elf64_Shdr *found = NULL;
+    Elf64_Ehdr *elf = read_part(fd, 0, sizeof *elf);
+    Elf64_Shdr *sections = NULL;
+    bool found = false;
+    if (elf && memcmp(elf->e_ident, ELFMAG, SELFMAG) == 0)
+        sections = read_part(fd, elf->e_shoff, (uint64_t)elf->e_shnum * sizeof *sections);
     for (int i = 0; sections && i < elf->e_shnum; i++) {
         const Elf64_Shdr *section = &sections[i];
         bool table = section->sh_type == SHT_SYMTAB || section->sh_type == SHT_DYNSYM;
-        if (table && section->sh_link < elf->e_shnum && (!found || section->sh_type == SHT_SYMTAB))
-            found = section;
+        if (!table || section->sh_link >= elf->e_shnum || (found && section->sh_type != SHT_SYMTAB))
+            continue;
+        found = true;
+        *ret_table = *section;
+        *ret_names = sections[section->sh_link];
     }
-    *ret_sections = sections;
+    rill__free(sections);
+    rill__free(elf);
     return found;
 }
 
@@ -78,36 +83,42 @@ static int by_address(const void *a, const void *b)
     return (left->address > right->address) - (left->address < right->address);
 }
 
-static void read_symbols(const rill__process *process, rill__module *module)
+/* Keeps the functions. */
+static void take_symbols(rill__module *module, const Elf64_Sym *from, size_t count)
 {
-    const Elf64_Shdr *sections = NULL;
-    module->asked = true;
-    const Elf64_Shdr *table = map_file(process, module) ? find_table(module, &sections) : NULL;
-    if (!table)
-        return;
-    size_t count = table->sh_size / sizeof(Elf64_Sym);
-    const Elf64_Sym *from = part(module, table->sh_offset, table->sh_size);
-    const Elf64_Shdr *names = &sections[table->sh_link];
-    if (names->sh_offset > module->file_size || names->sh_size == 0 ||
-        names->sh_size > module->file_size - names->sh_offset)
-        return;
-    module->names = module->file + names->sh_offset;
-    module->names_size = names->sh_size;
-    module->symbols = from && count ? rill__alloc(count * sizeof *module->symbols) : NULL;
+    module->symbols = rill__alloc(count * sizeof *module->symbols);
     for (size_t i = 0; module->symbols && i < count; i++)
         if (ELF64_ST_TYPE(from[i].st_info) == STT_FUNC && from[i].st_value != 0 &&
-            from[i].st_name < names->sh_size)
+            from[i].st_name < module->names_size)
             module->symbols[module->symbol_count++] =
                 (rill__symbol){ from[i].st_value, from[i].st_size, from[i].st_name };
     if (module->symbols)
         qsort(module->symbols, module->symbol_count, sizeof *module->symbols, by_address);
 }
 
+static void read_symbols(rill__process *process, rill__module *module)
+{
+    Elf64_Shdr table, names;
+    module->asked = true;
+    int fd = module->path[0] == '/' ? open_module(process, module) : -1;
+    if (fd < 0)
+        return;
+    if (find_table(fd, &table, &names) && rill__process_charge(process, table.sh_size)) {
+        size_t count = (size_t)(table.sh_size / sizeof(Elf64_Sym));
+        Elf64_Sym *from = count ? read_part(fd, table.sh_offset, table.sh_size) : NULL;
+        module->names = from ? read_part(fd, names.sh_offset, names.sh_size) : NULL;
+        module->names_size = (size_t)names.sh_size;
+        if (module->names)
+            take_symbols(module, from, count);
+        rill__free(from);
+    }
+    close(fd);
+}
+
 void rill__symbols_free(rill__module *module)
 {
     rill__free(module->symbols);
-    if (module->file)
-        munmap(module->file, module->file_size);
+    rill__free(module->names);
 }
 
 /* ---- looking up ---- */
@@ -144,7 +155,7 @@ void rill__symbolize(rill__process *process, rill_frame *frame)
     if (!module->asked)
         read_symbols(process, module);
     const rill__symbol *symbol = find_symbol(module, address - module->bias);
-    if (!symbol)
+    if (!symbol || !module->names)
         return;
     size_t len = strnlen(module->names + symbol->name, module->names_size - symbol->name);
     snprintf(frame->function, sizeof frame->function, "%.*s", (int)(len < 200 ? len : 200),

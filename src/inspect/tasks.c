@@ -28,7 +28,8 @@ static bool is_layout(rill__process *process, uint64_t address, struct rill_debu
     return rill__process_read(process, address, layout, sizeof *layout) &&
            memcmp(layout->magic, RILL_DEBUG_MAGIC, sizeof layout->magic) == 0 &&
            layout->size >= sizeof *layout && layout->task.size <= TASK_SIZE_MAX &&
-           layout->scope.size <= TASK_SIZE_MAX &&
+           layout->task.detached < layout->task.size && layout->scope.size <= TASK_SIZE_MAX &&
+           layout->scope.shield < layout->scope.size &&
            rill__process_read(process, (uint64_t)(uintptr_t)layout->loops, &loop, sizeof loop);
 }
 
@@ -39,7 +40,7 @@ static bool search(rill__process *process, uint64_t from, uint64_t to,
     uint64_t words[512], magic;
     memcpy(&magic, RILL_DEBUG_MAGIC, sizeof magic);
     to = to - from > SEARCHED_MAX ? from + SEARCHED_MAX : to;
-    for (; from < to; from += sizeof words) {
+    for (; from < to && !rill__process_is_exhausted(process); from += sizeof words) {
         if (!rill__process_read(process, from, words, sizeof words))
             continue;
         for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
@@ -75,12 +76,22 @@ static bool search_all(rill__process *process, struct rill_debug_layout *layout)
     return found;
 }
 
+/* The version stands in messages: only what versions are made of. */
+static void clean_version(char library[16])
+{
+    library[15] = '\0';
+    for (char *at = library; *at; at++)
+        if (!strchr("0123456789.-+abcdefghijklmnopqrstuvwxyz", *at))
+            *at = '?';
+}
+
 int rill__find_layout(rill__process *process, struct rill_debug_layout *ret_layout)
 {
     if (process->own)
         *ret_layout = rill_debug_layout;
     else if (!search_all(process, ret_layout))
         return rill__fail(RILL_ENOTFOUND, "process %d: rill is not in it", process->pid);
+    clean_version(ret_layout->library);
     if (ret_layout->version != RILL_DEBUG_VERSION)
         return rill__fail(
             RILL_EUNSUPPORTED, "process %d: it runs rill %.16s, whose layout is version %u, not %d",
@@ -174,7 +185,7 @@ static bool read_at(const struct reader *reader, uint64_t address, uint32_t slot
         .line = field_int(bytes, at->line),
         .state = field_int(bytes, at->state),
         .subject_kind = field_int(bytes, at->subject_kind),
-        .detached = at->detached < at->size && bytes[at->detached],
+        .detached = bytes[at->detached],
         .cpu = reader->loop->measured ? (double)field64(bytes, at->cpu) / 1e9 : -1,
         .waiting = -1,
         .above = RILL__NOBODY,
@@ -328,17 +339,24 @@ static void read_loop_fields(const struct reader *reader)
                                                    : rill__process_u64(process, base + at->now);
 }
 
+/* Where the task of a slot lies, or 0. False when there is no such slot. */
+static bool read_slot(const struct reader *reader, uint32_t slot, uint64_t *ret_address)
+{
+    const struct rill_debug_layout *layout = reader->layout;
+    uint64_t slots = rill__process_u64(reader->process, reader->loop->address + layout->loop.slots);
+    return rill__process_read(reader->process,
+                              slots + (uint64_t)slot * layout->slot.stride + layout->slot.task,
+                              ret_address, sizeof *ret_address);
+}
+
 bool rill__task_read(rill__process *process, const struct rill_debug_layout *layout,
                      rill__seen_loop *loop, uint32_t slot, rill__seen_task *ret_task)
 {
     struct reader reader = { process, layout, loop };
-    uint64_t slots = rill__process_u64(process, loop->address + layout->loop.slots);
     uint32_t count = rill__process_u32(process, loop->address + layout->loop.slot_count);
     uint64_t address = 0;
-    if (slot < count)
-        address = rill__process_u64(process, slots + (uint64_t)slot * layout->slot.stride +
-                                                 layout->slot.task);
-    return address && read_at(&reader, address, slot, ret_task);
+    return slot < count && read_slot(&reader, slot, &address) && address &&
+           read_at(&reader, address, slot, ret_task);
 }
 
 int rill__loop_read(rill__process *process, const struct rill_debug_layout *layout,
@@ -351,8 +369,12 @@ int rill__loop_read(rill__process *process, const struct rill_debug_layout *layo
     loop->tasks = rill__alloc((room + 1) * sizeof *loop->tasks);
     if (!loop->tasks)
         return rill__fail_nomem();
-    for (uint32_t i = 0; i < slot_count && loop->count < room; i++)
-        loop->count += rill__task_read(process, layout, loop, i, &loop->tasks[loop->count]);
+    for (uint32_t i = 0; i < slot_count && loop->count < room; i++) {
+        uint64_t address;
+        if (!read_slot(&reader, i, &address))
+            break;
+        loop->count += address && read_at(&reader, address, i, &loop->tasks[loop->count]);
+    }
     return relate(&reader);
 }
 

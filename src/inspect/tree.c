@@ -5,67 +5,7 @@
 
 #define FRAMES_MAX 64
 
-/* ---- lines ---- */
-
-static void print_frames(FILE *out, const rill_frame *frames, size_t count, int indent)
-{
-    for (size_t i = 0; i < count; i++) {
-        const rill_frame *frame = &frames[i];
-        fprintf(out, "%*s", indent, "");
-        if (frame->function[0])
-            fprintf(out, "%s+0x%" PRIx64 " (%s)\n", frame->function, frame->offset, frame->module);
-        else if (frame->module[0])
-            fprintf(out, "%s+0x%" PRIx64 "\n", frame->module, frame->offset);
-        else
-            fprintf(out, "0x%" PRIx64 "\n", frame->pc);
-    }
-}
-
-void rill_frames_print(FILE *out, const rill_frame *frames, size_t count)
-{
-    print_frames(out, frames, count, 4);
-}
-
-static void print_site(FILE *out, const rill__seen_task *task)
-{
-    char id[24];
-    rill__task_id_text(task->id, id);
-    fprintf(out, "%s #%s", task->name, id);
-    if (task->file[0])
-        fprintf(out, " (%s:%d%s)", task->file, task->line, task->group ? ", in a group" : "");
-    else if (task->group)
-        fputs(" (in a group)", out);
-}
-
-static void print_state(FILE *out, const rill__seen_task *task)
-{
-    static const char *const words[] = { ", ready", ", running",
-                                         ", waits: ", ", ended, not joined" };
-    fputs(words[task->state], out);
-    if (task->state != RILL_DEBUG_WAITING)
-        return;
-    fprintf(out, "%s%s%s", task->what, task->subject_text[0] ? " " : "", task->subject_text);
-    if (task->waiting >= 0)
-        fprintf(out, ", %.1f s", task->waiting);
-}
-
-static void print_task(FILE *out, const rill__seen_task *task)
-{
-    print_site(out, task);
-    print_state(out, task);
-    if (task->has_deadline)
-        fprintf(out, "; deadline in %.1f s", task->deadline);
-    if (task->cancelled[0])
-        fprintf(out, "; cancelled: %s", task->cancelled);
-    if (task->cpu >= 0)
-        fprintf(out, "; cpu %.1f ms", task->cpu * 1e3);
-    if (task->stack_used >= 0)
-        fprintf(out, "; stack %" PRId64 " of %" PRIu64 " KiB", task->stack_used >> 10,
-                (task->stack_top - task->stack_bottom + 1023) >> 10);
-    fputc('\n', out);
-}
-
-/* ---- JSON ---- */
+/* ---- text of the process's ---- */
 
 /* How many bytes of valid UTF-8 beyond ASCII begin here, or 0. */
 static int utf8_length(const unsigned char *at)
@@ -81,6 +21,97 @@ static int utf8_length(const unsigned char *at)
     bool outside = (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf4 && at[1] > 0x8f);
     return more == 0 || overlong || outside ? 0 : more + 1;
 }
+
+/* Writes it such that it cannot speak to the terminal: control characters, and what is no text, by
+ * their numbers. */
+static void put_text(FILE *out, const char *text)
+{
+    for (const unsigned char *at = (const unsigned char *)text; *at;) {
+        int len = utf8_length(at);
+        bool control = at[0] < 0x20 || at[0] == 0x7f || (at[0] == 0xc2 && at[1] < 0xa0);
+        if (control || (at[0] >= 0x80 && len == 0))
+            fprintf(out, "\\x%02x", *at++);
+        else if (len == 0)
+            fputc(*at++, out);
+        else
+            for (; len > 0; len--)
+                fputc(*at++, out);
+    }
+}
+
+/* ---- lines ---- */
+
+static void print_frames(FILE *out, const rill_frame *frames, size_t count, int indent)
+{
+    for (size_t i = 0; i < count; i++) {
+        const rill_frame *frame = &frames[i];
+        fprintf(out, "%*s", indent, "");
+        put_text(out, frame->function[0] ? frame->function : frame->module);
+        if (frame->module[0])
+            fprintf(out, "+0x%" PRIx64, frame->offset);
+        else
+            fprintf(out, "0x%" PRIx64, frame->pc);
+        if (frame->function[0]) {
+            fputs(" (", out);
+            put_text(out, frame->module);
+            fputc(')', out);
+        }
+        fputc('\n', out);
+    }
+}
+
+void rill_frames_print(FILE *out, const rill_frame *frames, size_t count)
+{
+    print_frames(out, frames, count, 4);
+}
+
+static void print_site(FILE *out, const rill__seen_task *task)
+{
+    char id[24];
+    rill__task_id_text(task->id, id);
+    put_text(out, task->name);
+    fprintf(out, " #%s", id);
+    if (task->file[0]) {
+        fputs(" (", out);
+        put_text(out, task->file);
+        fprintf(out, ":%d%s)", task->line, task->group ? ", in a group" : "");
+    } else if (task->group)
+        fputs(" (in a group)", out);
+}
+
+static void print_state(FILE *out, const rill__seen_task *task)
+{
+    static const char *const words[] = { ", ready", ", running",
+                                         ", waits: ", ", ended, not joined" };
+    fputs(words[task->state], out);
+    if (task->state != RILL_DEBUG_WAITING)
+        return;
+    put_text(out, task->what);
+    fputs(task->subject_text[0] ? " " : "", out);
+    put_text(out, task->subject_text);
+    if (task->waiting >= 0)
+        fprintf(out, ", %.1f s", task->waiting);
+}
+
+static void print_task(FILE *out, const rill__seen_task *task)
+{
+    print_site(out, task);
+    print_state(out, task);
+    if (task->has_deadline)
+        fprintf(out, "; deadline in %.1f s", task->deadline);
+    if (task->cancelled[0]) {
+        fputs("; cancelled: ", out);
+        put_text(out, task->cancelled);
+    }
+    if (task->cpu >= 0)
+        fprintf(out, "; cpu %.1f ms", task->cpu * 1e3);
+    if (task->stack_used >= 0)
+        fprintf(out, "; stack %" PRId64 " of %" PRIu64 " KiB", task->stack_used >> 10,
+                (task->stack_top - task->stack_bottom + 1023) >> 10);
+    fputc('\n', out);
+}
+
+/* ---- JSON ---- */
 
 static void json_text(FILE *out, const char *key, const char *text)
 {
@@ -235,9 +266,10 @@ static void print_head(const rill__printer *printer, const rill__seen_loop *loop
     }
     if (printer->only)
         return;
-    fprintf(printer->out, "loop of thread %d (%s), %s: %" PRIu64 " task%s%s\n", loop->thread_id,
-            loop->driver, loop->polling ? "waits for I/O" : "runs", loop->task_count,
-            loop->task_count == 1 ? "" : "s",
+    fprintf(printer->out, "loop of thread %d (", loop->thread_id);
+    put_text(printer->out, loop->driver);
+    fprintf(printer->out, "), %s: %" PRIu64 " task%s%s\n", loop->polling ? "waits for I/O" : "runs",
+            loop->task_count, loop->task_count == 1 ? "" : "s",
             loop->measured ? "" : " (CPU time: from the first SIGUSR1 on, or with RILL_DEBUG=1)");
 }
 
