@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -73,9 +74,20 @@ static int no_stream(const char *what)
     return rill__fail(RILL_EINVAL, "%s: there is no stream", what);
 }
 
+/* Says with whom: "read 192.0.2.7:80: the time was up". */
+static int cancelled(const rill_stream *stream, const char *what)
+{
+    char words[160];
+    snprintf(words, sizeof words, "%s %s", what, stream->peer);
+    return rill__fail_canceled(words);
+}
+
 static int enter(rill_stream *stream, bool *busy, const char *what)
 {
-    RILL__TRY(rill__checkpoint(what));
+    int rc = rill__checkpoint(what);
+    if (rc == RILL_ECANCELED)
+        return cancelled(stream, what);
+    RILL__TRY(rc);
     if (*busy)
         return rill__fail(RILL_EBUSY, "%s %s: another task does already", what, stream->peer);
     if (stream->handle.fd < 0)
@@ -95,6 +107,8 @@ static void leave(rill_stream *stream, bool *busy)
 /* Words what the driver said. */
 static int failure(const rill_stream *stream, int64_t rc, const char *what)
 {
+    if (rc == RILL_ECANCELED)
+        return cancelled(stream, what);
     if (!RILL__IS_ERRNO(rc))
         return (int)rc;
     if (stream->handle.fd < 0)

@@ -143,6 +143,20 @@ TASK_TEST(a_cancelled_read_takes_nothing)
     close_pipe(&ends);
 }
 
+TASK_TEST(a_cancelled_read_says_of_what)
+{
+    struct pipe_ends ends;
+    open_pipe(&ends);
+    CHECK_INT(rill_within(0, read_one, ends.reader), RILL_ETIMEDOUT);
+    CHECK_STR(rill_last_error()->message, "read pipe: the time was up");
+    rill_task task = rill_spawn(read_one, ends.reader);
+    rill_sleep(0);
+    rill_cancel(task, .reason = "enough");
+    CHECK_INT(rill_join(task), RILL_ECANCELED);
+    CHECK_STR(rill_last_error()->message, "read pipe: cancelled: enough");
+    close_pipe(&ends);
+}
+
 TASK_TEST(a_cancelled_write_says_how_much_went)
 {
     struct pipe_ends ends;
