@@ -2,17 +2,22 @@
  * Loops and threads: several loops in several threads, calls and tasks from one to another, and
  * loops that are turned by somebody else's.
  *
- *     rill_loop_start(fn, arg)            a loop in a new thread  → rill_loop_stop, rill_loop_join
- *     rill_spawn_on(loop, fn, arg, …)     a task on another loop  → rill_remote_join, …_cancel
+ *     rill_loop_start(fn, arg)            a loop in a new thread; …_stop and …_join end it
+ *     rill_spawn_on(loop, fn, arg, …)     a task on another loop; rill_remote_join, …_cancel
  *     rill_run_on(loop, fn, arg)          the same, and waits for it
  *     rill_call_soon_threadsafe(loop, …)  has a function called by a loop, from any thread
- *     rill_loop_new, _fd, _run_once       a loop inside another: libuv's, glib's, a game's
+ *     rill_loop_new, …_fd, …_run_once     a loop inside another: libuv's, glib's, a game's
  *
  * A loop belongs to its thread, and so does everything that was made on it: tasks, streams,
  * sessions, events. Nothing of it may be used from another thread but what this header says. A
  * task's handle is stale (RILL_ESTALE) on every loop but its own.
  *
  * SIGINT and SIGTERM are for the first loop that rill_run began; the others end when they are told.
+ *
+ * The child of a fork has no loops but the one whose task forked it, if one did. That loop is its
+ * parent's as well, down to the descriptors: such a child must exec or _exit, and rill_run fails in
+ * it. Any other child may run loops of its own, and the signals do again there what they did before
+ * the parent's loops.
  */
 #ifndef RILL_LOOP_H
 #define RILL_LOOP_H
