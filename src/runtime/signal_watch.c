@@ -124,7 +124,7 @@ static void reset_in_child(void)
     for (int number = 1; number < NSIG; number++) {
         if (!dispositions[number].claim)
             continue;
-        dispositions[number].claim = NULL;
+        atomic_store(&dispositions[number].claim, (rill__signal_fn *)NULL);
         unuse(number);
     }
     for (_Atomic(rill_signals *) *at = &all; *at;) {

@@ -375,7 +375,7 @@ static int watch_and_sleep(void *arg)
 {
     (void)arg;
     rill_auto(rill_signals) signals = rill_signals_new(SIGHUP);
-    runs = true;
+    runs = signals != NULL;
     return rill_sleep(10);
 }
 
