@@ -18,9 +18,8 @@ static void check_refused(const char *expression, const char *part)
 
 TEST(errors_say_what_is_wrong_and_where)
 {
-    check_refused(
-        "0 24 * * *",
-        "cron '0 24 * * *': hour field, at '24' (character 3): 24 is not within 0 to 23");
+    check_refused("0 24 * * *",
+                  "cron '0 24 * * *': hour field, at '24' (character 3): 24 is not within 0 to 23");
     check_refused("60 * * * *", "minute field, at '60' (character 1)");
     check_refused("* 60 * * * *", "minute field, at '60' (character 3)");
     check_refused("60 * * * * *", "second field, at '60' (character 1)");
