@@ -111,7 +111,8 @@ static int64_t try_recv(rill__op *op)
             return -ENOMEM;
     }
     bool is_socket = handle->kind == RILL__SOCKET;
-    ssize_t n = is_socket ? rill__sys_recv(handle->fd, ptr, len, MSG_DONTWAIT) : read_file(handle, ptr, len);
+    ssize_t n = is_socket ? rill__sys_recv(handle->fd, ptr, len, MSG_DONTWAIT)
+                          : read_file(handle, ptr, len);
     if (n < 0)
         return -errno;
     /* What came is all there was; a hang-up, and what stands behind urgent data, at which a read
@@ -330,7 +331,8 @@ static int wait_events(struct epoll_driver *driver, uint64_t timeout_ns)
         driver->has_pwait2 = false;
     }
     uint64_t ms = timeout_ns / 1000000 + (timeout_ns % 1000000 != 0); /* never early */
-    return rill__sys_epoll_wait(driver->epoll_fd, driver->events, BATCH, ms > 3600000 ? 3600000 : (int)ms);
+    return rill__sys_epoll_wait(driver->epoll_fd, driver->events, BATCH,
+                                ms > 3600000 ? 3600000 : (int)ms);
 }
 
 static void drain_wake(int fd)
