@@ -141,6 +141,7 @@ struct rill__loop {
     bool watches_births;
     rill__list births; /* rill__birth.link */
     unsigned budget;   /* switches left before I/O is looked at */
+    uint64_t began;    /* coarsely, when they were counted anew */
     bool immediate;    /* a task runs inside a callback: it goes back there, not on to the next */
     uint64_t now;      /* 0: not read yet since the last wait for I/O */
     rill_error *error; /* of what runs outside tasks */

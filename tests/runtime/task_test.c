@@ -2,6 +2,8 @@
 #include "child.h"
 #include "in_task.h"
 
+#include <time.h>
+
 #include <pthread.h>
 
 static int return_arg(void *arg)
@@ -670,4 +672,36 @@ TASK_TEST(a_detached_task_keeps_the_reason_it_was_cancelled_for)
     CHECK_INT(rill_join(other), 0);
     CHECK_INT(rill_sleep(a_while * 3), 0);
     CHECK(over);
+}
+
+/* ---- fairness ---- */
+
+static int spins;
+static bool slept;
+
+/* Computes for 5 ms between two yields, until the sleeper has woken up. */
+static int compute(void *arg)
+{
+    (void)arg;
+    while (!slept && spins < 1000) {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        double end = (double)now.tv_sec + (double)now.tv_nsec / 1e9 + 0.005;
+        do
+            clock_gettime(CLOCK_MONOTONIC, &now);
+        while ((double)now.tv_sec + (double)now.tv_nsec / 1e9 < end);
+        spins++;
+        rill_sleep(0);
+    }
+    return 0;
+}
+
+TASK_TEST(tasks_that_compute_do_not_keep_a_timer_waiting_for_long)
+{
+    rill_task computer = rill_spawn(compute, NULL);
+    CHECK_INT(rill_sleep(0.01), 0);
+    slept = true;
+    CHECK_INT(rill_join(computer), 0);
+    CHECK(spins >= 1);
+    CHECK(spins < 20); /* of 5 ms, and not one for each of a turn's switches */
 }
