@@ -138,11 +138,11 @@ struct rill__loop {
     struct rill__counts {
         uint64_t spawned, switches, io, cancels, timeouts;
     } counts;
-    bool watches_births;
     rill__list births; /* rill__birth.link */
-    unsigned budget;   /* switches left before I/O is looked at */
-    uint64_t began;    /* coarsely, when they were counted anew */
+    bool watches_births;
     bool immediate;    /* a task runs inside a callback: it goes back there, not on to the next */
+    unsigned budget;   /* switches left before I/O is looked at */
+    uint64_t began;    /* coarsely, when the switches were counted anew */
     uint64_t now;      /* 0: not read yet since the last wait for I/O */
     rill_error *error; /* of what runs outside tasks */
     rill__driver *driver;

@@ -698,6 +698,10 @@ static int compute(void *arg)
 
 TASK_TEST(tasks_that_compute_do_not_keep_a_timer_waiting_for_long)
 {
+    if (getenv("RILL_TEST_DRIVER")) {
+        test_skip("simulated time stands still while a task computes");
+        return;
+    }
     rill_task computer = rill_spawn(compute, NULL);
     CHECK_INT(rill_sleep(0.01), 0);
     slept = true;
