@@ -127,6 +127,12 @@ int rill_errcode(void)
     return rill_last_error()->code;
 }
 
+const char *rill__error_words(int code)
+{
+    const rill_error *error = rill_last_error();
+    return error->code == code ? error->message : rill_code_text(code);
+}
+
 static void mark_cut(char *text, size_t size, size_t wanted)
 {
     if (wanted >= size)

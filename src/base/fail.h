@@ -40,6 +40,10 @@ int rill__error_recode(int code);
 int rill__error_where(const char *where);
 int rill__error_status(int status);
 
+/* The words for a code that a call has returned: the last error's, if it is about that one, else
+ * the code's own. They live as long as rill_last_error(). */
+const char *rill__error_words(int code);
+
 /* The running task's error for writing; never NULL. */
 rill_error *rill__error_slot(void);
 /* Moves an error from one owner to another: how a join hands it on. */

@@ -45,10 +45,8 @@ static void run_deferred(const rill__task *task, const struct rill__deferred_cal
     int rc = rill_shielded(seconds, call->fn, opts->arg);
     if (rc >= 0)
         return;
-    const rill_error *error = rill_last_error();
     rill_log(RILL_LOG_ERROR, "task", "'%s': what was deferred at %s:%d failed: %s", task->name,
-             opts->file ? opts->file : "?", opts->line,
-             error->code == rc ? error->message : rill_code_text(rc));
+             opts->file ? opts->file : "?", opts->line, rill__error_words(rc));
 }
 
 void rill__run_deferred(rill_scope *scope)

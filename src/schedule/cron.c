@@ -111,9 +111,8 @@ static int run_once(struct job *job)
     int rc = rill__call_apart(job->fn, job->arg);
     if (rc >= 0 || !job->app_name || rill_cancelled())
         return rc;
-    const rill_error *error = rill_last_error();
     rill_log(RILL_LOG_ERROR, "server", "background task '%s': %s", job->app_name,
-             error->code == rc ? error->message : rill_code_text(rc));
+             rill__error_words(rc));
     return 0;
 }
 

@@ -48,16 +48,10 @@ static void log_failure(rill_request *request, const char *what)
              rill_request_target(request), what);
 }
 
-static const char *message_of(int code)
-{
-    const rill_error *error = rill_last_error();
-    return error->code == code ? error->message : rill_code_text(code);
-}
-
 /* The client is told of what it did itself, and nothing of what went wrong in here. */
 static void reply_failure(rill_request *request, int code)
 {
-    const char *message = message_of(code);
+    const char *message = rill__error_words(code);
     int status = status_of(request, code);
     if (status >= 500 && code != RILL_ECANCELED)
         log_failure(request, message);
@@ -87,7 +81,7 @@ static void conclude(rill_request *request, int rc)
     else if (!reply->ended && rc >= 0)
         rill_reply_end(request);
     else if (!reply->ended && !reply->reported && !client_left(rc))
-        log_failure(request, message_of(rc));
+        log_failure(request, rill__error_words(rc));
     if (!reply->ended)
         request->cut = true;
 }

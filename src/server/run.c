@@ -54,7 +54,7 @@ static void log_background(const struct rill__background *background, int rc)
 {
     if (rc < 0 && rc != RILL_ECANCELED)
         rill_log(RILL_LOG_ERROR, "server", "background task '%s': %s", background->name,
-                 rill_last_error()->code == rc ? rill_last_error()->message : rill_code_text(rc));
+                 rill__error_words(rc));
 }
 
 static void run_every(const struct rill__background *background)
@@ -130,9 +130,7 @@ static void run_hooks(rill_app *app, const struct rill__hook *hook, const char *
         rill_scope_begin(&scope, .shield = true, .timeout = app->settings.shutdown_seconds);
         int rc = rill_scope_end(&scope, hook->fn(app));
         if (rc < 0)
-            rill_log(RILL_LOG_ERROR, "server", "%s hook: %s", what,
-                     rill_last_error()->code == rc ? rill_last_error()->message
-                                                   : rill_code_text(rc));
+            rill_log(RILL_LOG_ERROR, "server", "%s hook: %s", what, rill__error_words(rc));
     }
 }
 

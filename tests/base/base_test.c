@@ -192,6 +192,13 @@ TEST(a_failure_without_memory_for_its_words_stays_one)
     rill__error_owner = NULL;
 }
 
+TEST(words_for_a_code_are_of_that_code)
+{
+    rill__fail(RILL_EDNS, "resolve a: gone");
+    CHECK_STR(rill__error_words(RILL_EDNS), "resolve a: gone");
+    CHECK_STR(rill__error_words(RILL_ETLS), rill_code_text(RILL_ETLS));
+}
+
 TEST(durations_round_up_and_saturate)
 {
     CHECK(rill__seconds_ns(1.5) == 1500000000u);
